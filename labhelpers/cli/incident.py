@@ -1,0 +1,81 @@
+"""``workshop break`` and ``workshop heal``: the same incidents as the panel's, from any terminal."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import CompletionItem
+
+from labhelpers.cli.options import complete_nodes, lab_option, tell_what_was_cut_off
+from labhelpers.i18n import tr
+
+
+def complete_incidents(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The incidents whose names begin with what is typed, with their titles."""
+    from labhelpers.incidents.catalogue import CATALOGUE
+
+    return [
+        CompletionItem(name, help=str(kind.title)) for name, kind in CATALOGUE.items() if name.startswith(incomplete)
+    ]
+
+
+@click.command(name="break")
+@lab_option
+@click.option("--minutes", type=float, default=5.0, show_default=True, help="Undone by itself after this time.")
+@click.argument("incident", required=False, shell_complete=complete_incidents)
+@click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=complete_nodes)
+def break_(lab: str, minutes: float, incident: str | None, nodes: tuple[str, ...]) -> None:
+    """Inject INCIDENT, on the sensible node or on NODE; without one, list them all.
+
+    It is undone by itself after its time, by `workshop heal` at once.
+    """
+    from labhelpers import incidents
+    from labhelpers.lab import open_lab
+    from labhelpers.topology import load_topology
+
+    if incident is None:
+        _list_incidents()
+        return
+    kind = incidents.kind_of(incident)
+    load_topology(lab).expand(nodes)
+    opened = open_lab(lab)
+    tell_what_was_cut_off(lab)
+    engine = incidents.engine(opened)
+    before, timing = engine.situation(), engine.world.timing()  # a prediction is made beforehand
+    running = incidents.inject(opened, incident, *nodes, minutes=minutes, owned=False)
+    where = " ".join(running.nodes)
+    option = "" if lab == "main" else f" --lab {lab}"
+    prediction = kind.predicted(timing, before, running.nodes)
+    click.echo(
+        tr(f"{running.title}: {where}. {prediction} Undone in {minutes:g} min, or by: workshop heal{option}",
+           f"{running.title} : {where}. {prediction} Se défait dans {minutes:g} min, ou par : workshop heal{option}")
+    )  # fmt: skip
+    click.echo(tr(f"Watch: {kind.to_watch}. After the healing: {kind.expected}",
+                  f"À observer : {kind.to_watch}. Une fois réparé : {kind.expected}"))  # fmt: skip
+
+
+def _list_incidents() -> None:
+    from labhelpers.incidents.catalogue import CATALOGUE
+
+    width = max(len(name) for name in CATALOGUE)
+    for name, kind in CATALOGUE.items():
+        target = {
+            "leader": tr("the leader", "le leader"), "postgres": tr("the leader", "le leader"),
+            "replica": tr("a replica", "un secondaire"), "etcd-all": "etcd",
+            "etcd-majority": tr("two of etcd", "deux d'etcd"), "etcd-follower": tr("one of etcd", "un d'etcd"),
+            "etcd-leader": tr("etcd's leader", "le leader d'etcd"),
+        }[kind.aim]  # fmt: skip
+        click.echo(f"{name:<{width}}  {kind.title} — {target}")
+
+
+@click.command()
+@lab_option
+def heal(lab: str) -> int:
+    """Undo every incident, mend what was done by hand, and wait until the lab is healthy."""
+    from labhelpers import incidents
+    from labhelpers.lab import open_lab
+
+    tell_what_was_cut_off(lab)
+    report = incidents.heal(open_lab(lab), progress=lambda sentence: click.echo(f"… {sentence}", err=True))
+    for sentence in report.sentences:
+        click.echo(sentence)
+    return 0 if report.ok else 1

@@ -1,0 +1,171 @@
+"""``workshop test``: everything that CI runs, side by side where it can be, with one summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labhelpers.i18n import tr
+
+if TYPE_CHECKING:
+    from labhelpers.course.testrun import Part
+    from labhelpers.i18n import Language
+
+CELL_TIMEOUT_SECONDS = 1200
+KEEP_LABS = "WORKSHOP_KEEP_LABS"
+"""Set for a part, its labs stay when it ends (tests/notebooks/labs.py)."""
+PARTS = ("unit", "papermill", "nbval", "live", "browser", "fresh_machine", "mutations", "trials", "tour")
+GROUPS = {"notebooks": ("papermill", "nbval")}
+LONG_ONLY = ("tour",)
+
+
+@click.command()
+@click.argument("what", nargs=-1, metavar="[WHAT]...", type=click.Choice([*PARTS, *GROUPS]))
+@click.option("--all", "everything", is_flag=True, help="Also what takes long, and both tools over both languages.")
+@click.option("-k", "expression", help="Only the tests that match, as pytest's -k.")
+def test(what: tuple[str, ...], everything: bool, expression: str | None) -> None:
+    """Run the tests: unit, live, papermill over the English course, nbval over the French one, browser.
+
+    WHAT names a part; without it, all that CI runs. Labs whose names begin with `test` are made and removed;
+    no other lab is touched. The exit status is 0 only if something ran and all of it passed.
+    """
+    from labhelpers.course.chapters import clone_root
+    from labhelpers.course.kernels import ensure_kernels
+    from labhelpers.course.testrun import Counts, Runner
+
+    # A shell that starts this in the background has SIGINT ignored, and all tests of Ctrl-C with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    root = clone_root()
+    ensure_kernels()
+    _require_sources(root)
+    chosen = _chosen(what, everything)
+    _require_root(chosen)
+    begun = time.monotonic()
+    labs_before = _test_labs()
+    interrupted = False
+    with tempfile.TemporaryDirectory(prefix="workshop-test-") as reports:
+        runner = Runner(root, Path(reports))
+        try:
+            runner.run(_lanes(chosen, everything, expression, root))
+        except KeyboardInterrupt:
+            interrupted = True
+        results, total = dict(runner.results), runner.total()
+    if not os.environ.get(KEEP_LABS):
+        _remove_labs(_test_labs() - labs_before)
+    seconds = time.monotonic() - begun
+    click.echo()
+    for name, counts in results.items():
+        click.echo(f"{name:>20}  {counts.line(counts.seconds).strip('= ')}")
+    if total.broken:
+        listed = ", ".join(total.broken)
+        click.echo(tr(f"did not end in order: {listed}", f"fin anormale : {listed}"), err=True)
+    if interrupted:
+        click.echo(tr("interrupted", "interrompu"), err=True)
+        total += Counts(broken=("interrupted",))
+    click.echo(total.line(seconds))
+    sys.exit(130 if interrupted else 0 if total.ok else 1)
+
+
+def _test_labs() -> set[str]:
+    from labhelpers.paths import STATE
+
+    return {path.name for path in (STATE / "labs").glob("test-*")}
+
+
+def _remove_labs(names: set[str]) -> None:
+    """The labs that the tests made: parts share some, so none of the parts takes them down."""
+    from labhelpers.lifecycle import destroy
+
+    for name in sorted(names):
+        destroy(name)
+
+
+def _require_sources(root: Path) -> None:
+    from labhelpers.errors import LabError
+
+    if not (root / "tests").is_dir():
+        raise LabError(
+            tr(
+                f"{root} has no tests. They run from the course's clone: ./workshop test",
+                f"{root} n'a pas de tests. Ils s'exécutent depuis le clone du cours : ./workshop test",
+            )
+        )
+
+
+def _require_root(chosen: tuple[str, ...]) -> None:
+    """Live tests make interfaces, rules and whole machines beside the lab's own, to see that those stay untouched."""
+    from labhelpers.errors import LabError
+
+    if os.geteuid() != 0 and set(chosen) != {"unit"}:
+        raise LabError(
+            tr(
+                "the tests make networks and machines of their own, and run as root: sudo ./workshop test"
+                " (./workshop test unit runs as anybody)",
+                "les tests créent leurs propres réseaux et machines, et s'exécutent en tant que root :"
+                " sudo ./workshop test (./workshop test unit fonctionne pour tout le monde)",
+            )
+        )
+
+
+def _chosen(what: tuple[str, ...], everything: bool) -> tuple[str, ...]:
+    if not what:
+        return tuple(part for part in PARTS if everything or part not in LONG_ONLY)
+    return tuple(name for asked in what for name in GROUPS.get(asked, (asked,)))
+
+
+def _lanes(chosen: tuple[str, ...], everything: bool, expression: str | None, root: Path) -> list[list[Part]]:
+    """Lanes side by side, parts of a lane one after the other.
+
+    The two courses are the longest parts, so they begin; what needs the processor rather than a lab's waits
+    follows in the same lanes."""
+
+    def of(name: str, language: Language = "en") -> list[Part]:
+        if name not in chosen:
+            return []
+        parts = _part(name, language, expression, everything, root)
+        if name == "papermill" and language == "en" and "mutations" in chosen:
+            parts = [dataclasses.replace(part, environment={**part.environment, KEEP_LABS: "1"}) for part in parts]
+        return parts
+
+    def other(name: str, language: Language) -> list[Part]:
+        return of(name, language) if everything else []
+
+    return [
+        # The mutations take over the lab that the English course has just built, before it is made anew.
+        [*of("papermill"), *of("mutations"), *of("unit"), *of("trials"), *of("fresh_machine"), *other("nbval", "en")],
+        # The panel is tried on the lab of the incidents: after them, never beside them.
+        [*of("nbval", "fr"), *of("live"), *of("browser"), *other("papermill", "fr")],
+        of("tour"),
+    ]
+
+
+def _part(name: str, language: Language, expression: str | None, everything: bool, root: Path) -> list[Part]:
+    from labhelpers.course.testrun import Part
+
+    selection = ["-k", expression] if expression else []
+    if not everything:
+        selection += ["-m", "not long"]
+    environment: dict[str, str] = {}
+    if name == "papermill":
+        arguments = ["tests/notebooks/test_papermill.py"]
+        environment["WORKSHOP_TEST_PAPERMILL"] = language
+        name = f"papermill-{language}"
+    elif name == "nbval":
+        arguments = [
+            "--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT_SECONDS}",
+            f"notebooks/{language}", "tests/notebooks/test_nbval_ran_everything.py",
+        ]  # fmt: skip
+        name = f"nbval-{language}"
+    elif not list((root / "tests" / name).glob("test_*.py")):
+        return []
+    else:
+        arguments = [f"tests/{name}"]
+    return [Part(name, (*arguments, *selection), environment, may_be_empty=bool(expression))]

@@ -1,0 +1,199 @@
+"""etcd, asked over its v3 JSON gateway (https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/).
+
+Keys and values travel in base64, numbers as strings. Each call is short: an arbiter that is frozen accepts the
+connection in its kernel and never answers.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from labhelpers.errors import EtcdUnreachable
+from labhelpers.host import bridge_is_up, http_client
+from labhelpers.i18n import tr
+from labhelpers.topology import Topology
+
+PORT = 2379
+TIMEOUT = 1.5
+"""Seconds for one answer; etcd answers in a millisecond or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdMember:
+    """A member as the cluster lists it. ``name`` is empty until the member has started once."""
+
+    id: str
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdStatus:
+    """What one node's etcd says of itself. ``leader_id`` is ``None`` where it knows no leader."""
+
+    node: str
+    cluster_id: str
+    member_id: str
+    leader_id: str | None
+    raft_term: int
+    revision: int
+    version: str
+    db_size_bytes: int
+
+    @property
+    def is_leader(self) -> bool:
+        return self.leader_id == self.member_id
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderKey:
+    """Patroni's leader key: who holds it, and for how long it still lives without a renewal."""
+
+    holder: str
+    lease_id: str
+    ttl_seconds: int | None
+    mod_revision: int
+
+
+def _hex(number: str | int) -> str:
+    return f"{int(number):x}"
+
+
+def encode(text: str) -> str:
+    """A key or a value as the gateway wants it."""
+    return _base64(text.encode(errors="surrogatepass"))
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def decode(text: str) -> str:
+    return base64.b64decode(text).decode()
+
+
+def range_of_prefix(prefix: str) -> dict[str, str]:
+    """``key`` and ``range_end`` that mean every key that begins with ``prefix``; all keys where that is empty."""
+    key = prefix.encode(errors="surrogatepass") or b"\0"
+    end = key[:-1] + bytes([key[-1] + 1]) if prefix else b"\0"  # no byte of UTF-8 is 255
+    return {"key": _base64(key), "range_end": _base64(end)}
+
+
+class Etcd:
+    """The etcd nodes of a lab.
+
+    >>> lab.etcd.leader(), lab.etcd.leader_key().holder
+    ('e1', 'pg-1')
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+
+    def url(self, node: str) -> str:
+        return f"http://{self._topology.node(node).address}:{PORT}"
+
+    @property
+    def leader_key_path(self) -> str:
+        return f"/postgresql-common/{self._topology.scope}/leader"
+
+    def members(self, via: str | None = None) -> tuple[EtcdMember, ...]:
+        """The members of the cluster, as ``via`` (or the first node that answers) lists them.
+
+        Raises :class:`EtcdUnreachable`.
+        """
+        answer = self._ask_any("cluster/member/list", {}, via)
+        return tuple(
+            EtcdMember(
+                _hex(member["ID"]), member.get("name", ""),
+                tuple(member.get("peerURLs", ())), tuple(member.get("clientURLs", ())),
+            )
+            for member in answer.get("members", ())
+        )  # fmt: skip
+
+    def status(self, node: str) -> EtcdStatus:
+        """What the node's etcd says of itself. Raises :class:`EtcdUnreachable`."""
+        answer = self._ask(node, "maintenance/status", {})
+        header = answer["header"]
+        leader = answer.get("leader", "0")
+        return EtcdStatus(
+            node=node, cluster_id=_hex(header["cluster_id"]), member_id=_hex(header["member_id"]),
+            leader_id=None if leader == "0" else _hex(leader), raft_term=int(header.get("raft_term", 0)),
+            revision=int(header.get("revision", 0)), version=answer["version"],
+            db_size_bytes=int(answer.get("dbSize", 0)),
+        )  # fmt: skip
+
+    def leader(self) -> str | None:
+        """The node whose etcd leads, or ``None`` where none does."""
+        for status in self._statuses():
+            if status.is_leader:
+                return status.node
+        return None
+
+    def has_quorum(self) -> bool:
+        """Whether a majority answers, agrees and can serve a read."""
+        try:
+            self.get(self.leader_key_path)
+        except EtcdUnreachable:
+            return False
+        return True
+
+    def get(self, key: str, via: str | None = None) -> str | None:
+        """The key's value, ``None`` where there is no such key. Raises :class:`EtcdUnreachable`."""
+        found = self._ask_any("kv/range", {"key": encode(key)}, via).get("kvs", ())
+        return decode(found[0].get("value", "")) if found else None
+
+    def get_prefix(self, prefix: str, via: str | None = None) -> dict[str, str]:
+        """Every key that begins with ``prefix``, with its value. Raises :class:`EtcdUnreachable`."""
+        answer = self._ask_any("kv/range", range_of_prefix(prefix), via)
+        return {decode(pair["key"]): decode(pair.get("value", "")) for pair in answer.get("kvs", ())}
+
+    def leader_key(self, via: str | None = None) -> LeaderKey | None:
+        """Patroni's leader key, ``None`` where nobody holds it. Raises :class:`EtcdUnreachable`."""
+        found = self._ask_any("kv/range", {"key": encode(self.leader_key_path)}, via).get("kvs", ())
+        if not found:
+            return None
+        lease = found[0].get("lease", "0")
+        ttl = None if lease == "0" else self._ask_any("lease/timetolive", {"ID": lease}, via).get("TTL")
+        return LeaderKey(
+            holder=decode(found[0].get("value", "")), lease_id=_hex(lease),
+            ttl_seconds=None if ttl is None else int(ttl), mod_revision=int(found[0]["mod_revision"]),
+        )  # fmt: skip
+
+    def _statuses(self) -> Iterator[EtcdStatus]:
+        for node in self._topology.etcd:
+            try:
+                yield self.status(node)
+            except EtcdUnreachable:
+                continue
+
+    def _ask(self, node: str, call: str, body: dict[str, Any]) -> dict[str, Any]:
+        if not bridge_is_up(self._topology):
+            raise EtcdUnreachable(node, tr("the lab's network is down", "le réseau du lab est arrêté"))
+        try:
+            answer = http_client().post(f"{self.url(node)}/v3/{call}", json=body, timeout=TIMEOUT)
+        except httpx.TimeoutException as error:
+            raise EtcdUnreachable(node, tr(f"no answer within {TIMEOUT:g} s",
+                                           f"pas de réponse en {TIMEOUT:g} s")) from error  # fmt: skip
+        except httpx.HTTPError as error:
+            raise EtcdUnreachable(node, str(error)) from error
+        if answer.status_code != httpx.codes.OK:
+            raise EtcdUnreachable(node, answer.text.strip()[:200])
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def _ask_any(self, call: str, body: dict[str, Any], via: str | None) -> dict[str, Any]:
+        nodes = (via,) if via else self._topology.etcd
+        failure: EtcdUnreachable | None = None
+        for node in nodes:
+            try:
+                return self._ask(node, call, body)
+            except EtcdUnreachable as error:
+                failure = error
+        assert failure is not None
+        raise failure

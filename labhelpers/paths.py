@@ -1,0 +1,75 @@
+"""Where a lab's state lies.
+
+A lab outlives the clone that made it: keys, journal, saves and recordings are all in the lab's own directory on the
+machine, so that any clone can take over any lab.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+STATE = Path(os.environ.get("WORKSHOP_STATE", "/var/lib/patroni-workshop"))
+"""The workshop's directory on this machine: images, and a directory for each lab."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabPaths:
+    """The files of one lab. Those below ``nodes`` and ``lxc`` are root's, the others the user's who runs the lab."""
+
+    lab: str
+
+    @property
+    def root(self) -> Path:
+        return STATE / "labs" / self.lab
+
+    @property
+    def description(self) -> Path:
+        """``lab.json``, written last by the set-up: network, image and creation of this lab."""
+        return self.root / "lab.json"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def private_key(self) -> Path:
+        return self.keys / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.keys / "known_hosts"
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.root / "ssh_config"
+
+    @property
+    def nodes(self) -> Path:
+        return self.root / "nodes"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal"
+
+    @property
+    def saves(self) -> Path:
+        return self.root / "saves"
+
+    @property
+    def recordings(self) -> Path:
+        return self.root / "recordings"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def lock(self) -> Path:
+        """Locked while the lab is built, restored or destroyed. Beside the lab, so that it outlives a ``down``."""
+        return STATE / "locks" / self.lab
+
+    @property
+    def exists(self) -> bool:
+        return self.description.exists()
