@@ -1,0 +1,108 @@
+"""What is asked of the machine before a lab is built on it: room, a network of its own, root."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from labhelpers.cli.doctor import MEMORY_MB_NEEDED, room
+from labhelpers.cli.progress import by_state
+from labhelpers.host import SUDO_REFUSED, SudoAsksForPassword
+from labhelpers.playbook.files import preflight
+from labhelpers.topology import PLAYBOOK
+
+
+def lab_in(state: Path, name: str, network: str = "10.0.3") -> None:
+    (state / "labs" / name).mkdir(parents=True)
+    (state / "labs" / name / "lab.json").write_text(json.dumps({"lab": name, "network": network}))
+
+
+def image_in(state: Path) -> None:
+    (state / "images" / "0123456789ab" / "root").mkdir(parents=True)
+
+
+def test_room_for_the_image_is_asked_for_once(tmp_path: Path) -> None:
+    whole = preflight.megabytes_needed(tmp_path / "absent", "main")
+    (tmp_path / "images" / ".new-a" / "root").mkdir(parents=True)
+    assert preflight.megabytes_needed(tmp_path, "main") == whole == 3000
+    image_in(tmp_path)
+    assert preflight.megabytes_needed(tmp_path, "main") == whole - preflight.IMAGE_MEGABYTES
+
+
+def test_a_further_lab_asks_for_far_less_and_one_that_is_there_for_nothing(tmp_path: Path) -> None:
+    image_in(tmp_path)
+    lab_in(tmp_path, "main")
+    assert preflight.megabytes_needed(tmp_path, "scratch") == preflight.FURTHER_LAB_MEGABYTES
+    assert preflight.megabytes_needed(tmp_path, "main") == 0
+
+
+def test_doctor_asks_no_memory_of_a_lab_that_is_up() -> None:
+    def mends(lab_is_up: bool, memory_mb: int) -> list[str | None]:
+        found = room(disk_mb=500, disk_mb_needed=0, memory_mb=memory_mb, lab_is_up=lab_is_up)
+        return [each.mend for each in found]
+
+    assert mends(lab_is_up=True, memory_mb=300) == [None, None]
+    assert mends(lab_is_up=False, memory_mb=MEMORY_MB_NEEDED) == [None, None]
+    assert str(MEMORY_MB_NEEDED) in str(mends(lab_is_up=False, memory_mb=300)[1])
+
+
+def test_doctor_says_the_disk_that_is_lacking() -> None:
+    disk, _ = room(disk_mb=1500, disk_mb_needed=1900, memory_mb=9000, lab_is_up=False)
+    assert disk.mend is not None and "1900" in disk.mend
+
+
+def test_two_names_that_come_to_one_network_are_told_apart(tmp_path: Path) -> None:
+    lab_in(tmp_path, "test-one", "10.70.1")
+    settings = {"STATE": str(tmp_path), "BRIDGE": "w4601-br", "NETWORK": "10.70.1"}
+    assert preflight.other_lab({**settings, "LAB": "test-two"}) == "test-one"
+    assert preflight.other_lab({**settings, "LAB": "test-one"}) is None
+    assert preflight.other_lab({**settings, "LAB": "test-two", "NETWORK": "10.70.2"}) is None
+
+
+def test_a_bridge_says_whose_it_is_before_its_lab_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "NETWORK_DEVICES", tmp_path)
+    (tmp_path / "w4601-br").mkdir()
+    settings = {"STATE": str(tmp_path), "BRIDGE": "w4601-br", "NETWORK": "10.70.1", "LAB": "test-two"}
+    alias = tmp_path / "w4601-br" / "ifalias"
+    alias.write_text("patroni-workshop:test-one\n")
+    assert preflight.other_lab(settings) == "test-one"
+    alias.write_text("patroni-workshop:test-two\n")
+    assert preflight.other_lab(settings) is None
+    alias.write_text("\n")
+    assert preflight.other_lab(settings) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sudo: a password is required\n",
+        "sudo: unable to resolve host pc: Name or service not known\nsudo: a password is required\n",
+        "sudo: interactive authentication is required\n",
+        "sudo: a terminal is required to read the password; either use the -S option to read from standard input\n",
+        "Sorry, user trainee is not allowed to execute '/usr/bin/true' as root on pc.\n",
+    ],
+)
+def test_what_sudo_says_when_it_refuses_is_known(said: str) -> None:
+    assert SUDO_REFUSED.search(said)
+
+
+def test_a_command_that_fails_behind_sudo_is_not_sudos_refusal() -> None:
+    assert not SUDO_REFUSED.search("sudo: unable to resolve host pc: Name or service not known\nNo such container\n")
+
+
+def test_the_remedy_for_sudo_is_a_line_that_sudo_takes() -> None:
+    line = SudoAsksForPassword().remedy.split("'")[1]
+    checked = subprocess.run(["visudo", "-cf", "-"], input=f"{line}\n", capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_progress_names_the_nodes_by_their_state() -> None:
+    assert by_state({"e1": "running", "pg-1": "absent", "e2": "running"}) == "running e1 e2, absent pg-1"
+
+
+def test_what_is_in_the_way_is_looked_for_before_the_image_is_built() -> None:
+    tasks = (PLAYBOOK / "setup.yml").read_text().split("- name: ")
+    assert [task.splitlines()[0] for task in tasks if "tags: look" in task] == ["Look whether anything is in the way"]
