@@ -119,7 +119,9 @@ def _carry_out(order: Order, directory: Path, *, again: bool) -> list[RunRecord]
     from labhelpers.course.progress import watcher
     from labhelpers.course.report import write_report, write_summary
     from labhelpers.course.soak import summarise
+    from labhelpers.host import require_root_without_terminal
 
+    require_root_without_terminal()
     course = read_course()
     by_name = {chapter.name: chapter for chapter in course}
     chosen = [(file, by_name[file.name]) for file in choose(order.chapters, chapter_files())]

@@ -85,13 +85,17 @@ def saves(
         course_saves.delete(lab, deleted)
         click.echo(tr(f"The save {deleted!r} is gone.", f"La sauvegarde {deleted!r} est supprimée."))
     if exported:
-        size = archive.export(course_saves.find_in(paths, exported[0]), paths, Path(exported[1]))
+        with steps() as report:
+            size = archive.export(
+                course_saves.find_in(paths, exported[0]), paths, Path(exported[1]), progress=report
+            )
         click.echo(tr(f"{exported[1]}: the save {exported[0]!r} ({_megabytes(size)}).",
                       f"{exported[1]} : la sauvegarde {exported[0]!r} ({_megabytes(size)})."))  # fmt: skip
     if imported:
         from labhelpers.lab import open_lab
 
-        taken = archive.take(open_lab(lab), imported)
+        with steps() as report:
+            taken = archive.take(open_lab(lab), imported, progress=report)
         click.echo(tr(f"The save {taken.name!r} is there. Go to it: workshop goto {taken.name}",
                       f"La sauvegarde {taken.name!r} est là. Pour y aller : workshop goto {taken.name}"))  # fmt: skip
     if not (deleted or exported or imported):

@@ -26,7 +26,7 @@ from labhelpers.course.saveerrors import BadArchive, NoRoomToExport, SaveExists
 from labhelpers.course.saverecords import NAME, Save, new_id, read_saves, record_path
 from labhelpers.host import as_root
 from labhelpers.i18n import tr
-from labhelpers.lifecycle import locked, say_waiting
+from labhelpers.lifecycle import Report, locked, say_waiting, silent
 from labhelpers.paths import LabPaths
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ HARMLESS_ATTRIBUTES = (
 )  # fmt: skip
 
 
-def export(save: Save, paths: LabPaths, file: Path, *, free: FreeBytes = free_bytes) -> int:
+def export(
+    save: Save, paths: LabPaths, file: Path, *, progress: Report = silent, free: FreeBytes = free_bytes
+) -> int:
     """Write the save into ``file``, and return its size in bytes.
 
     Raises :class:`BadArchive`, and :class:`NoRoomToExport` where it might not fit even uncompressed.
@@ -60,6 +62,8 @@ def export(save: Save, paths: LabPaths, file: Path, *, free: FreeBytes = free_by
             "tar", *ATTRIBUTES, "--format=posix", "--sort=name", "-I", "gzip -1", "-cf", str(part),
             "-C", directory, "save.json", "-C", str(paths.saves), *layers,
         ]  # fmt: skip
+        megabytes = f"{needed / 1e6:.0f}"
+        progress(tr(f"Packing {megabytes} MB", f"Empaquetage de {megabytes} Mo"), {})
         try:
             as_root(argv, timeout=TAR_SECONDS)
             # The nodes' keys and secrets are in it.
@@ -71,9 +75,10 @@ def export(save: Save, paths: LabPaths, file: Path, *, free: FreeBytes = free_by
     return file.stat().st_size
 
 
-def take(lab: Lab, file: Path) -> Save:
+def take(lab: Lab, file: Path, *, progress: Report = silent) -> Save:
     """Take a save from a file. Raises :class:`BadArchive`, :class:`SaveUnusable` and :class:`SaveExists`."""
     base = int(placing.description(lab.paths)["id_base"])
+    progress(tr(f"Looking into {file.name}", f"Examen de {file.name}"), {})
     save = record_in(file)
     owners = base if save.id_base is None else save.id_base
     placing.require_usable(lab, replace(save, id_base=save.id_base and base))
@@ -88,6 +93,7 @@ def take(lab: Lab, file: Path) -> Save:
         try:
             as_root(["mkdir", "-p", str(saves / "layers")])
             as_root(["mkdir", "-m", "700", str(part)])  # nobody meets files of users of this machine there
+            progress(tr(f"Unpacking {size / 1e6:.0f} MB", f"Dépaquetage de {size / 1e6:.0f} Mo"), {})
             as_root(
                 ["tar", *ATTRIBUTES, "-I", "gzip", "-xpf", str(file.resolve()), "-C", str(part)],
                 timeout=TAR_SECONDS,

@@ -1,4 +1,4 @@
-"""A batch that a kill cut off goes on where it stopped, on a real lab."""
+"""A batch that a kill or a failure cut off goes on from what is there, on a real lab."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from labhelpers import lifecycle
+from labhelpers.course import batch, states
+from labhelpers.course.chapters import ChapterFile, chapter_files, choose, foundations, read_course
+from labhelpers.course.places import LabPlaces
+from labhelpers.lab import open_lab
 from tests.live.machine import WORKSHOP, residues, workshop
 
 LAB = "test-resume"
@@ -97,3 +103,48 @@ def test_runs_repeated_are_summed_up(tmp_path: Path) -> None:
     for number in ("1", "2"):
         assert report(tmp_path / f"run-{number}")["passed"]
     assert (tmp_path / "summary.html").exists()
+
+
+class Instead(ChapterFile):
+    """A chapter of the course with another notebook, of one cell."""
+
+    def notebook(self, language: str) -> Path:
+        return self.source.with_name(f"{self.number}.ipynb")
+
+
+def instead(directory: Path, number: str, cell: str) -> ChapterFile:
+    file = choose([number], chapter_files())[0]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("%load_ext labhelpers"), nbformat.v4.new_code_cell(cell)],
+        metadata={"kernelspec": {"name": "workshop-en", "display_name": "x", "language": "python"}},
+    )
+    nbformat.write(notebook, directory / f"{number}.ipynb")
+    return Instead(number, file.name, directory / file.source.name)
+
+
+def test_after_a_failure_the_next_chapter_starts_from_its_checkpoint(tmp_path: Path) -> None:
+    """Chapter 04 builds upon 03. An earlier run kept what 03 leaves (here a file on each node); now 03 fails."""
+    lifecycle.ensure_up(LAB)
+    with closing(open_lab(LAB)) as lab:
+        states.prepare(lab, "03")
+        lab.nodes.run(["all"], "echo left by 03 >/root/mark")
+        assert states.remember(lab, "03") is not None
+    course = {chapter.number: chapter for chapter in read_course()}
+    chosen = [
+        (instead(tmp_path, "03", "%%on e1\nrm /root/mark; systemctl start nothing-of-that-name"), course["03"]),
+        (instead(tmp_path, "05", "%%on all\ntrue"), course["05"]),
+        (instead(tmp_path, "04", "%%on all\ngrep 'left by 03' /root/mark"), course["04"]),
+    ]
+    done = batch.run_batch(
+        chosen,
+        foundations=foundations(read_course()),
+        lab=LAB,
+        language="en",
+        output=tmp_path / "run",
+        places=LabPlaces(LAB),
+    )
+    assert [chapter.outcome for chapter in done.chapters] == ["failed", "skipped", "passed"], done.chapters
+    third, fifth, fourth = done.chapters
+    assert "nothing-of-that-name" in (third.reason or "")
+    assert fourth.checkpoint and "after-03" in fourth.checkpoint
+    assert "builds upon 03" in (fifth.reason or "")
