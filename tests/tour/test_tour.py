@@ -11,19 +11,24 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import psycopg
 import pytest
 
 from labhelpers import incidents
 from labhelpers.checks.starts import ALREADY_DONE, STARTS, start_results
 from labhelpers.course import saves, states
+from labhelpers.course.chapters import chapter_files
 from labhelpers.course.disks.plan import plan_file
 from labhelpers.course.saverecords import Save, read_saves
+from labhelpers.incidents import eventlog
+from labhelpers.incidents.catalogue import CATALOGUE
 from labhelpers.lab import Lab, open_lab
 from labhelpers.waiting import wait_until
 from tests.live.machine import WORKSHOP, take_down_like_a_reboot, workshop
@@ -155,6 +160,29 @@ def test_a_goto_that_a_reboot_cut_off_goes_on_with_the_leader_first(lab: Lab, sw
         assert kept
         saves.goto(lab, kept[-1].name)
         lab.nodes["pg-1"].run("test -e /root/before-the-goto")
+
+
+def test_plain_papermill_takes_the_parameters_of_a_notebook(lab: Lab, tmp_path: Path) -> None:
+    """As the README has it, and as the settings of a trainee are afterwards."""
+    saves.goto(lab, "06")
+    said_before = len(eventlog.tail(lab.paths.log, 1000))
+    notebook = next(file for file in chapter_files() if file.number == "06").notebook("en")
+    papermill = [str(Path(sys.executable).with_name("papermill")), "--no-progress-bar"]
+    done = subprocess.run(
+        [*papermill, str(notebook), str(tmp_path / "executed.ipynb"), "-p", "ttl", "20", "-p", "target", "e2"],
+        env={**os.environ, "WORKSHOP_LAB": LAB}, capture_output=True, text=True, timeout=RUN_SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    printed = "".join(
+        output.get("text", "")
+        for cell in nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    )
+    assert "lease now lasts 20 s" in printed
+    first, *_ = eventlog.tail(lab.paths.log, 1000)[said_before:]
+    assert first.endswith(f"{CATALOGUE['etcd-node-lost'].title.en}: e2")
+    assert lab.patroni.config()["ttl"] == 30
 
 
 @contextmanager
