@@ -14,7 +14,7 @@ from labhelpers.host import as_root
 from labhelpers.paths import LabPaths
 from labhelpers.topology import Topology
 
-ROOTS_OWN = ("nodes", "lxc", "saves", "lab.json", "plan.json", "hosts", "resolv.conf", "serial", "mount-node")
+ROOTS_OWN = ("nodes", "lxc", "saves", "lab.json", "plan.json", "hosts", "resolv.conf", "serial", "mount-node", "seccomp")
 """What of a lab's directory stays root's, whoever has the lab."""
 
 
