@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from labhelpers.charts.axes import fits, second_ticks, seconds_text
 from labhelpers.charts.incident import FONT
 from labhelpers.charts.palette import BLUE, ORANGE, PURPLE, THEMES, VERMILION, ThemeName
-from labhelpers.i18n import tr
+from labhelpers.i18n import seconds, tr
 from labhelpers.observe.outage import Layer, Outage
-from labhelpers.observe.prediction import Prediction
-from labhelpers.observe.words import seconds
+from labhelpers.prediction import Prediction
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -45,7 +45,7 @@ from labhelpers.incidents.journal import Entry, Journal
 from labhelpers.incidents.locks import is_held
 from labhelpers.incidents.owner import Owner
 from labhelpers.incidents.world import LabWorld
-from labhelpers.observe.prediction import Prediction
+from labhelpers.prediction import Prediction
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab

@@ -20,8 +20,8 @@ from labhelpers.incidents import client_network
 from labhelpers.incidents.network import Network
 from labhelpers.lifecycle import ensure_up
 from labhelpers.nodes import Nodes
-from labhelpers.observe.prediction import Timing
 from labhelpers.patroni import Cluster
+from labhelpers.prediction import Timing
 from labhelpers.topology import Topology
 
 if TYPE_CHECKING:

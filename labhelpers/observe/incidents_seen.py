@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.observe.prediction import Prediction, Timing
+from labhelpers.prediction import Prediction, Timing
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab

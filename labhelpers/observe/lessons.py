@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from labhelpers.errors import LabError, UsageProblem, WaitTimeout
-from labhelpers.i18n import tr
+from labhelpers.i18n import seconds, tr
 from labhelpers.observe.by_hand import see_by_hand
 from labhelpers.observe.client_process import RATE, ClientSpec
 from labhelpers.observe.findings import SWITCHOVER, title_of_fault
@@ -23,7 +23,6 @@ from labhelpers.observe.records import Mark
 from labhelpers.observe.session import Session
 from labhelpers.observe.session import start as start_session
 from labhelpers.observe.tuning import DEFAULT_TTL_SECONDS, ordinary_client, set_lease
-from labhelpers.observe.words import seconds
 from labhelpers.waiting import wait_until
 
 if TYPE_CHECKING:

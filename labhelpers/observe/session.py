@@ -44,11 +44,11 @@ from labhelpers.observe.incidents_seen import (
 from labhelpers.observe.key_log import KeyLog
 from labhelpers.observe.lock import take_lock
 from labhelpers.observe.outage import Outage, find_fault, measure_outage
-from labhelpers.observe.prediction import Mechanism, Prediction, Timing, predict
 from labhelpers.observe.recordings import Follower, Recording, RecordingWriter
 from labhelpers.observe.records import ClientEnd, Header, KeyEvent, Mark, Record
 from labhelpers.observe.sampler import SAMPLE_SECONDS, Sampler
 from labhelpers.observe.states import StatesReader
+from labhelpers.prediction import Mechanism, Prediction, Timing, predict
 from labhelpers.waiting import wait_until
 
 if TYPE_CHECKING:

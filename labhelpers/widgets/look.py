@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from labhelpers.i18n import language
+from labhelpers.i18n import decimal
 from labhelpers.observe.audience import in_batch
 
 MEMBER_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
@@ -45,12 +45,7 @@ def strip_terminal(line: str) -> str:
 
 def seconds(value: float, digits: int = 1) -> str:
     """``31.84`` → ``31.8 s``, in French ``31,8 s``."""
-    return number(value, digits) + " s"
-
-
-def number(value: float, digits: int = 1) -> str:
-    text = f"{value:.{digits}f}"
-    return text.replace(".", ",") if language() == "fr" else text
+    return f"{decimal(value, digits)} s"
 
 
 class HasRoles(Protocol):

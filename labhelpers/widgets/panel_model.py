@@ -12,7 +12,7 @@ from labhelpers.incidents.errors import IncidentNotPossible
 from labhelpers.incidents.journal import Entry
 from labhelpers.incidents.situation import Situation, choose
 from labhelpers.observe.outage import Outage
-from labhelpers.observe.prediction import Prediction, Timing
+from labhelpers.prediction import Prediction, Timing
 from labhelpers.widgets.look import escape, seconds
 
 FIRST_CARDS = 8

@@ -11,7 +11,7 @@ from labhelpers.incidents.eventlog import say
 from labhelpers.incidents.situation import Situation
 from labhelpers.observe import stage
 from labhelpers.observe.outage import AFTERMATH_SECONDS, Outage, measure_outage
-from labhelpers.observe.prediction import Timing
+from labhelpers.prediction import Timing
 from labhelpers.widgets.look import seconds
 from labhelpers.widgets.panel_model import Clock, clock, ended, latest
 

@@ -34,7 +34,6 @@ EXCUSED = {
     "incidents.incident": "incidents.inject, as a context: lab.incident is tried",
     "observe.recording": "observe.start, as a context",
     "observe.measure_outage": "takes a recording",
-    "observe.predict": "takes a mechanism, which the type checker knows",
     "lessons.mark_by_hand": "takes a recording that runs",
     "lessons.wait_for_writes": "takes a recording that runs",
     "panel.open": "begins a watchman: what it then takes, Panel.press is told",

@@ -12,7 +12,7 @@ from typing import Any
 
 from labhelpers.incidents.network import Network
 from labhelpers.incidents.world import Answer, ClusterView, MemberView
-from labhelpers.observe.prediction import Timing
+from labhelpers.prediction import Timing
 from labhelpers.topology import Topology, load_topology
 
 HEALTHY = ClusterView(

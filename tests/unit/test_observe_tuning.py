@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from labhelpers.observe.outage import PACES_IN_A_GAP
-from labhelpers.observe.prediction import Timing
 from labhelpers.observe.tuning import LEAST_RATE, BadSetting, Lease, ordinary_client, set_lease
+from labhelpers.prediction import Timing
 
 
 @pytest.mark.parametrize("ttl", [20, 21, 29, 30, 31, 60, 300])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labhelpers.observe.prediction import Mechanism, Timing, predict
+from labhelpers.prediction import Mechanism, Timing, predict
 
 
 def test_lease_lies_between_ttl_less_loop_wait_and_ttl_plus_loop_wait() -> None:

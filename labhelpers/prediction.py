@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from labhelpers.i18n import seconds as written
 from labhelpers.i18n import tr
-from labhelpers.observe.words import seconds as written
 
 DYNAMIC_CONFIGURATION = "https://patroni.readthedocs.io/en/latest/dynamic_configuration.html"
 FAQ = "https://patroni.readthedocs.io/en/latest/faq.html"
