@@ -52,11 +52,6 @@ class Timing:
             float(config.get("retry_timeout", 10)),
         )
 
-    @property
-    def is_sound(self) -> bool:
-        """Patroni's own rule: the leader must be able to try twice before its key expires."""
-        return self.loop_wait_seconds + 2 * self.retry_timeout_seconds <= self.ttl_seconds
-
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

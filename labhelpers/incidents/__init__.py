@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labhelpers.host import as_root
 from labhelpers.i18n import tr
@@ -45,7 +45,6 @@ from labhelpers.incidents.journal import Entry, Journal
 from labhelpers.incidents.locks import is_held
 from labhelpers.incidents.owner import Owner
 from labhelpers.incidents.world import LabWorld
-from labhelpers.prediction import Prediction
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
@@ -94,15 +93,6 @@ class Incident:
         """Until the watchman undoes it."""
         return self.entry.remaining_seconds
 
-    @property
-    def is_over(self) -> bool:
-        return Journal(self.lab.paths.journal).find(self.id) is None
-
-    def predict(self) -> Prediction | None:
-        """How long clients will wait, by the lab's present settings. None: as long as it lasts."""
-        kind = CATALOGUE.get(self.kind)
-        return kind.prediction(engine(self.lab).world.timing()) if kind else None
-
     def extend(self, minutes: float = DEFAULT_MINUTES) -> None:
         """Give it ``minutes`` more. Raises :class:`IncidentOver`."""
         self.entry = Journal(self.lab.paths.journal).extend(self.id, checked_minutes(minutes))
@@ -110,14 +100,6 @@ class Incident:
     def undo(self) -> None:
         """Undo this one. Repeating it changes nothing. Raises :class:`HealIncomplete`."""
         engine(self.lab).undo(self.id)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "nodes": list(self.nodes),
-            "since": self.since.isoformat(timespec="seconds"),
-        }
 
     def __repr__(self) -> str:
         nodes, at = " ".join(self.nodes), self.since.astimezone().strftime("%H:%M:%S")

@@ -208,9 +208,6 @@ class Journal:
     def open_notebook(self, kernel: Owner) -> None:
         self._write(self.directory / f"{kernel.pid}.notebook", kernel.to_json())
 
-    def close_notebook(self, kernel: Owner) -> None:
-        (self.directory / f"{kernel.pid}.notebook").unlink(missing_ok=True)
-
     def notebooks(self) -> list[Owner]:
         """Kernels that live, the latest last; the notes of dead ones are removed on the way."""
         alive: list[tuple[float, Owner]] = []

@@ -108,9 +108,7 @@ class Follower:
 
 
 class Recording:
-    """Everything that one recording holds, by kind. Lists are in order of writing; ``sorted_by_time`` orders
-    them.
-    """
+    """Everything that one recording holds, by kind. Lists are in order of writing."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.header: Header | None = None

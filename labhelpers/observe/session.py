@@ -335,14 +335,6 @@ class Session:
             self._live = charts.LiveDisplay(self)
             self._live.show()
 
-    def show_layers(self, **options: Any) -> None:
-        """Show the outage by layer, frozen; nothing where nobody had to wait."""
-        from labhelpers import charts
-
-        outage = self.outage()
-        if outage is not None and outage.interrupted:
-            charts.show_frozen(charts.layers_figure(outage, **options), outage.sentence())
-
     def finding(self) -> dict[str, Any] | None:
         """What a batch's report keeps of it; None where there was no fault."""
         return outage_finding(self)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import socket
 import time
@@ -158,10 +157,3 @@ class KeyWatch:
         before, self.known = self.known, event
         if before is None or (before.state, before.holder) != (event.state, event.holder):
             self._tell(event)
-
-
-async def watch_for(watch: KeyWatch, seconds: float) -> None:
-    """Run a watch for some seconds (for a script or a test)."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await watch.run()

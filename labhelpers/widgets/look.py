@@ -66,14 +66,6 @@ def colour_of(node: str, topology: HasRoles | None) -> str:
     return ETCD_COLOUR
 
 
-def chip(text: str, colour: str) -> str:
-    """A word with a coloured edge: the colour never tells something that the word does not."""
-    return (
-        f'<span style="border:1px solid {colour};border-radius:9px;padding:0 8px;font-size:0.9em;'
-        f'white-space:nowrap">{escape(text)}</span>'
-    )
-
-
 def card(body: str, colour: str = LINE) -> str:
     """A quiet box with a coloured edge at its left."""
     return (

@@ -40,7 +40,6 @@ EXCUSED = {
     "quorum.circles_html": "takes a Quorum",
     "quorum.picture_html": "takes a Quorum",
     "quorum.table_html": "takes a Quorum",
-    "quorum.show": "quorum.explorer by another name",
 }
 """Those that are no target, and why."""
 

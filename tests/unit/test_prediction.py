@@ -37,11 +37,6 @@ def test_settings_that_are_not_written_are_patronis_defaults() -> None:
     assert Timing.from_config({"ttl": 45}) == Timing(45, 10, 10)
 
 
-def test_patronis_own_rule_is_known() -> None:
-    assert Timing(30, 10, 10).is_sound
-    assert not Timing(20, 10, 10).is_sound
-
-
 def test_verdict_says_inside_or_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_LANGUAGE", "en")
     assert predict("lease").verdict(31.84) == "31.8 s measured, 20–43 s predicted: inside."
