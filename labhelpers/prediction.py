@@ -64,6 +64,7 @@ class Prediction:
     url: str
 
     def contains(self, seconds: float) -> bool:
+        """Whether so many seconds after the fault are inside the interval."""
         return self.low_seconds <= seconds <= self.high_seconds
 
     @property
@@ -98,7 +99,7 @@ class Prediction:
         )
 
     def verdict(self, seconds: float) -> str:
-        """What was measured, beside what was predicted."""
+        """The seconds that were measured, beside what was predicted."""
         inside = self.contains(seconds)
         return tr(
             f"{written(seconds)} measured, {self.interval} predicted: {'inside' if inside else 'outside'}.",

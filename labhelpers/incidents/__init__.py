@@ -94,7 +94,7 @@ class Incident:
         return self.entry.remaining_seconds
 
     def extend(self, minutes: float = DEFAULT_MINUTES) -> None:
-        """Give it ``minutes`` more. Raises :class:`IncidentOver`."""
+        """Give it ``minutes`` more. Raises :class:`IncidentOver`, and ``UsageProblem`` where they are too many."""
         self.entry = Journal(self.lab.paths.journal).extend(self.id, checked_minutes(minutes))
 
     def undo(self) -> None:
@@ -150,7 +150,10 @@ def _refuse_while_busy(lab: Lab) -> None:
 
 @contextmanager
 def incident(lab: Lab, kind: str, *nodes: str, minutes: float = DEFAULT_MINUTES) -> Iterator[Incident]:
-    """Injected on entry, undone on exit, whatever happens between."""
+    """Injected on entry, for at most ``minutes``, and undone on exit, whatever happens between.
+
+    Raises what :func:`inject` raises, and :class:`HealIncomplete` on exit.
+    """
     with inject(lab, kind, *nodes, minutes=minutes) as running:
         yield running
 

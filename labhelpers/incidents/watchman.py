@@ -136,7 +136,7 @@ def ensure(lab: Lab, kernel_pid: int | None = None) -> None:
 
 
 def ensure_on_duty(lab: Lab, within_seconds: float = ON_DUTY_SECONDS) -> None:
-    """The lab has a watchman, which watches. Raises :class:`WatchmanAbsent`."""
+    """The lab has a watchman, which watches. Raises :class:`WatchmanAbsent` after ``within_seconds``."""
     ensure(lab)
     try:
         wait_until(lambda: is_running(lab), what=tr("the watchman", "le gardien"), within=within_seconds, every=0.1)
@@ -182,7 +182,7 @@ def pid(lab: Lab) -> int | None:
 
 
 def dismiss(lab: Lab, within_seconds: float = 10) -> None:
-    """The lab goes away: its watchman ends now. Repeatable."""
+    """The lab goes away: its watchman ends now. Repeatable. Raises ``WaitTimeout`` after ``within_seconds``."""
     number = pid(lab)
     if number is None:
         return

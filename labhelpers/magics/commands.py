@@ -97,7 +97,7 @@ def run_on_this_machine(
     failure_expected: bool = False,
     quiet: bool = False,
 ) -> None:
-    """The same on this machine."""
+    """The same on this machine: ``timeout`` in seconds, and the same errors."""
     name = host_name()
     command = typed(script, answers) if answers is not None else script
     block = Block(name, colour_of(name, None), failure_expected=failure_expected)

@@ -112,7 +112,7 @@ def mark_by_hand(session: Session) -> Mark:
 def wait_for_writes(session: Session, within: float = WRITES_WITHIN_SECONDS) -> Outage | None:
     """Wait until the client that may go to any node writes again (or has shown that it never stopped); the outage.
 
-    Raises ``WaitTimeout``.
+    Raises ``WaitTimeout`` after ``within`` seconds.
     """
 
     def over() -> Outage | None:

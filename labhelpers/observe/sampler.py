@@ -99,7 +99,7 @@ class Sampler:
         self._thread.start()
 
     def stop(self, within: float = 5.0) -> None:
-        """End it; may be called twice."""
+        """End it, and wait for that ``within`` seconds at most; may be called twice."""
         loop, main = self._loop, self._main
         if loop is not None and main is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just closed
