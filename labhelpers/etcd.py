@@ -73,6 +73,11 @@ def decode(text: str) -> str:
     return base64.b64decode(text).decode()
 
 
+def leader_key_path(scope: str) -> str:
+    """Where Patroni keeps the leader key of the cluster ``scope``."""
+    return f"/postgresql-common/{scope}/leader"
+
+
 class Etcd:
     """The etcd nodes of a lab.
 
@@ -88,7 +93,7 @@ class Etcd:
 
     @property
     def leader_key_path(self) -> str:
-        return f"/postgresql-common/{self._topology.scope}/leader"
+        return leader_key_path(self._topology.scope)
 
     def members(self, via: str | None = None) -> tuple[EtcdMember, ...]:
         """The members of the cluster, as ``via`` (or the first node that answers) lists them.

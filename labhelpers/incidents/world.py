@@ -20,7 +20,7 @@ from labhelpers.incidents import client_network
 from labhelpers.incidents.network import Network
 from labhelpers.lifecycle import ensure_up
 from labhelpers.nodes import Nodes
-from labhelpers.patroni import Cluster
+from labhelpers.patroni import LEADER_ROLES, Cluster
 from labhelpers.prediction import Timing
 from labhelpers.topology import Topology
 
@@ -54,7 +54,7 @@ class MemberView:
 
     @property
     def leads(self) -> bool:
-        return self.role in ("leader", "master", "standby_leader")
+        return self.role in LEADER_ROLES
 
     @property
     def works(self) -> bool:

@@ -14,12 +14,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from labhelpers.charts.palette import member_colour
 from labhelpers.i18n import decimal
 from labhelpers.observe.audience import in_batch
 
-MEMBER_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
-"""One colour a database node, in the inventory's order (Okabe and Ito, safe for the colour-blind):
-https://jfly.uni-koeln.de/color/"""
 ETCD_COLOUR = "#8a939b"
 BACKUP_COLOUR = "#b58900"
 GOOD, BAD, WARN = "#009e73", "#d1350f", "#c98500"
@@ -60,7 +58,7 @@ class HasRoles(Protocol):
 def colour_of(node: str, topology: HasRoles | None) -> str:
     """The colour that ``node`` keeps throughout the course."""
     if topology is not None and node in topology.postgres:
-        return MEMBER_COLOURS[topology.postgres.index(node) % len(MEMBER_COLOURS)]
+        return member_colour(node, topology.postgres)
     if topology is not None and node not in topology.etcd:
         return BACKUP_COLOUR
     return ETCD_COLOUR
