@@ -18,6 +18,7 @@ import labhelpers
 from labhelpers.errors import LabError
 from labhelpers.host import as_root, root_argv
 from labhelpers.i18n import tr
+from labhelpers.incidents import client_namespace, client_network
 from labhelpers.observe.client import GRACE_SECONDS, Orders
 from labhelpers.observe.records import ClientInfo
 
@@ -182,16 +183,12 @@ def make_client(lab: Lab, wanted: ClientSpec | Client | str) -> Client:
     spec = ClientSpec(pinned_to=wanted) if isinstance(wanted, str) else wanted
     namespace = spec.namespace
     if spec.own_network and namespace is None:
-        from labhelpers.incidents import client_namespace
-
         namespace = client_namespace(lab)
     return Client(lab, spec.pinned_to, name=spec.name, rate=spec.rate, namespace=namespace)
 
 
 def leave_client_network(lab: Lab) -> None:
     """Remove the lab's client namespace, where it is and no process lives in it."""
-    from labhelpers.incidents import client_network
-
     with contextlib.suppress(LabError):  # what is left over is found and removed by heal
         if client_network.exists(lab.topology) and not client_network.in_use(lab.topology, as_root):
             client_network.remove(lab.topology, as_root)
