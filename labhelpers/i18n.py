@@ -41,7 +41,12 @@ def decimal(value: float, digits: int = 1, of: Language | None = None) -> str:
 
 def seconds(value: float) -> str:
     """``32.1 s``; in French ``32,1 s``. Below a second, milliseconds."""
-    return f"{value * 1000:.0f} ms" if abs(value) < 0.995 else f"{decimal(value)} s"
+    return f"{value * 1000:.0f} ms" if abs(value) < 0.995 else in_seconds(value)
+
+
+def in_seconds(value: float, digits: int = 1) -> str:
+    """``0.3 s``; in French ``0,3 s``: as :func:`seconds`, but milliseconds never."""
+    return f"{decimal(value, digits)} s"
 
 
 def plural(count: int, one: str, many: str) -> str:

@@ -21,7 +21,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from labhelpers.host import as_root
+from labhelpers.host import as_root, is_locked
 from labhelpers.i18n import tr
 from labhelpers.incidents import client_network, watchman
 from labhelpers.incidents.catalogue import CATALOGUE, Kind, kind_of, title_of
@@ -42,7 +42,6 @@ from labhelpers.incidents.errors import (
 from labhelpers.incidents.heal import HealReport, Residue, find_residues
 from labhelpers.incidents.heal import heal as _heal_everything
 from labhelpers.incidents.journal import Entry, Journal
-from labhelpers.incidents.locks import is_held
 from labhelpers.incidents.owner import Owner
 from labhelpers.incidents.world import LabWorld
 
@@ -144,7 +143,7 @@ def inject(
 
 def _refuse_while_busy(lab: Lab) -> None:
     """Nodes that are being replaced are neither broken nor mended."""
-    if is_held(lab.paths.lock):
+    if is_locked(lab.paths.lock):
         raise LabBusy(lab.name)
 
 

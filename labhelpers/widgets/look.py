@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from labhelpers.charts.palette import member_colour
-from labhelpers.i18n import decimal
 from labhelpers.observe.audience import in_batch
 
 ETCD_COLOUR = "#8a939b"
@@ -39,11 +38,6 @@ def strip_terminal(line: str) -> str:
     """A line as a terminal would leave it: no colours, and of a redrawn line only the last drawing."""
     line = _ESCAPES.sub("", line.rstrip("\r\n"))
     return line.rsplit("\r", 1)[-1]
-
-
-def seconds(value: float, digits: int = 1) -> str:
-    """``31.84`` → ``31.8 s``, in French ``31,8 s``."""
-    return f"{decimal(value, digits)} s"
 
 
 class HasRoles(Protocol):
