@@ -177,9 +177,7 @@ def _row(session: Session) -> dict[str, Any]:
     return {
         tr("incident", "incident"): title_of_fault(fault) if fault else NOTHING,
         tr("recording", "enregistrement"): session.name,
-        tr("writes went on", "écritures poursuivies"): _seconds(
-            went_on if went_on and went_on >= PACE_SECONDS else None
-        ),
+        tr("writes went on", "écritures poursuivies"): _seconds(went_on),
         tr("no commit for", "sans commit pendant"): _seconds(waited),
         tr("waiting for the key", "attente du jeton"): _seconds(gone),
         tr("then promotion", "puis promotion"): _seconds(promoted),
