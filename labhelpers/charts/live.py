@@ -44,7 +44,9 @@ PANEL_HEIGHT = 360
 
 
 class LiveFigure:
-    """A figure that follows a recording's file. ``widget`` can stand in a cell, a sidecar or another widget.
+    """A figure that follows a recording's file, each ``every`` seconds.
+
+    ``widget`` can stand in a cell, a sidecar or another widget.
 
     >>> live = LiveFigure(rec.path, rec.header.members); display(live.widget); live.start()
     """

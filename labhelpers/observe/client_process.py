@@ -39,7 +39,7 @@ _PACKAGE_PARENT = Path(next(iter(labhelpers.__path__))).parent
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """A client to start with the recording. See :class:`Client`."""
+    """A client to start with the recording, ``rate`` commits a second. See :class:`Client`."""
 
     pinned_to: str | None = None
     name: str | None = None
@@ -65,7 +65,7 @@ class ClientDied(LabError):
 
 class Client:
     """One client. ``pinned_to`` makes it stay with one node; ``namespace`` runs it in a network namespace of
-    its own.
+    its own; ``rate`` is in commits a second. Raises :class:`UnknownNode`.
 
     >>> client = Client(lab)            # libpq with all hosts, read-write, 20 commits a second
     >>> client.start(path)              # appends its attempts there

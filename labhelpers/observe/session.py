@@ -61,7 +61,10 @@ HISTORY_EVERY_SECONDS = 5.0
 
 
 class Session:
-    """A recording under way, and afterwards what it says. Made by :func:`start` and :func:`recording`."""
+    """A recording under way, and afterwards what it says. Made by :func:`start` and :func:`recording`.
+
+    ``every`` is the seconds between two samples. Raises :class:`RecordingUnderWay`.
+    """
 
     def __init__(
         self,
