@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from benchmarks.progress import say
 from labhelpers import lifecycle
 from labhelpers.course import saves
+from labhelpers.course.soak import nearest_rank
 from labhelpers.lab import Lab, open_lab
 
 TARGET_SECONDS = 12.0
@@ -82,14 +83,8 @@ def change(lab: Lab, number: int) -> None:
     lab.nodes[leader].run(f'psql -Xc "create table t{number} as select generate_series(1, 100000)"', user="postgres")
 
 
-def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that this share of them does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered)) - 1))]
-
-
 def table(build_seconds: float, save_seconds: float, resets: Sequence[float], kept: Sequence[float]) -> str:
-    worst = quantile(resets, 0.95)
+    worst = nearest_rank(resets, 95)
     rows = [
         ("Building the state (chapters 03 to 05, commands alone)", f"{build_seconds:.1f} s"),
         ("Saving it, until healthy again", f"{save_seconds:.1f} s"),
@@ -152,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.save:
         saves.delete(options.lab, name)
         lifecycle.destroy(options.lab)
-    met = quantile(resets, 0.95) <= TARGET_SECONDS
+    met = nearest_rank(resets, 95) <= TARGET_SECONDS
     return 0 if met and not build_seconds / statistics.median(resets) < TARGET_FACTOR else 1
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labhelpers import incidents, observe
+from labhelpers.course.soak import nearest_rank
 from labhelpers.errors import WaitTimeout
 from labhelpers.incidents.acts import CutOff
 from labhelpers.lab import Lab
@@ -76,9 +77,9 @@ class Row:
         return sum(getattr(failover, what) for failover in self.failovers)
 
     def to_markdown(self) -> str:
-        outages = sorted(failover.outage_seconds for failover in self.failovers)
+        outages = [failover.outage_seconds for failover in self.failovers]
         middle = f"{statistics.median(outages):.1f} s" if outages else "—"
-        late = f"{outages[math.ceil(0.95 * len(outages)) - 1]:.1f} s" if outages else "—"
+        late = f"{nearest_rank(outages, 95):.1f} s" if outages else "—"
         return (
             f"| {self.mode.name} | {len(self.failovers)} | {self.total('acknowledged'):,} | {self.total('lost'):,} "
             f"| {self.total('unknown'):,} | {middle} | {late} | {self.seconds / 60:.1f} min |"

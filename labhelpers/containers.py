@@ -98,7 +98,10 @@ class Containers:
                 self._lxc("lxc-start", name, "-o", str(log / f"{name}.log"), "-l", "WARN")
 
     def stop(self, *names: str, timeout: float = 30) -> None:
-        """Shut the nodes down in good order, all at once; one that goes on after ``timeout`` seconds is killed."""
+        """Shut the nodes down in good order, all at once; one that goes on after ``timeout`` seconds is killed.
+
+        Raises :class:`UnknownNode`, :class:`LabAbsent` and :class:`NotOurs`, before anything is stopped.
+        """
         ours = self._ours(names)
         for name in ours:
             if self.state(name) != "stopped":

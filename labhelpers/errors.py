@@ -160,7 +160,7 @@ class CommandSucceeded(LabError):
 
 
 class WaitTimeout(LabError):
-    """What was awaited did not come in time; the sentence repeats the bound and what was seen last."""
+    """What was awaited did not come in time; the sentence repeats the bound (seconds) and what was seen last."""
 
     def __init__(self, what: str, within: float, last_seen: str) -> None:
         self.what, self.within, self.last_seen = what, within, last_seen

@@ -30,7 +30,6 @@ class EtcdMember:
     id: str
     name: str
     peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +66,16 @@ def _hex(number: str | int) -> str:
 
 def encode(text: str) -> str:
     """A key or a value as the gateway wants it."""
-    return _base64(text.encode(errors="surrogatepass"))
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+    return base64.b64encode(text.encode(errors="surrogatepass")).decode()
 
 
 def decode(text: str) -> str:
     return base64.b64decode(text).decode()
 
 
-def range_of_prefix(prefix: str) -> dict[str, str]:
-    """``key`` and ``range_end`` that mean every key that begins with ``prefix``; all keys where that is empty."""
-    key = prefix.encode(errors="surrogatepass") or b"\0"
-    end = key[:-1] + bytes([key[-1] + 1]) if prefix else b"\0"  # no byte of UTF-8 is 255
-    return {"key": _base64(key), "range_end": _base64(end)}
+def leader_key_path(scope: str) -> str:
+    """Where Patroni keeps the leader key of the cluster ``scope``."""
+    return f"/postgresql-common/{scope}/leader"
 
 
 class Etcd:
@@ -100,7 +93,7 @@ class Etcd:
 
     @property
     def leader_key_path(self) -> str:
-        return f"/postgresql-common/{self._topology.scope}/leader"
+        return leader_key_path(self._topology.scope)
 
     def members(self, via: str | None = None) -> tuple[EtcdMember, ...]:
         """The members of the cluster, as ``via`` (or the first node that answers) lists them.
@@ -109,12 +102,9 @@ class Etcd:
         """
         answer = self._ask_any("cluster/member/list", {}, via)
         return tuple(
-            EtcdMember(
-                _hex(member["ID"]), member.get("name", ""),
-                tuple(member.get("peerURLs", ())), tuple(member.get("clientURLs", ())),
-            )
+            EtcdMember(_hex(member["ID"]), member.get("name", ""), tuple(member.get("peerURLs", ())))
             for member in answer.get("members", ())
-        )  # fmt: skip
+        )
 
     def status(self, node: str) -> EtcdStatus:
         """What the node's etcd says of itself. Raises :class:`EtcdUnreachable`."""
@@ -147,11 +137,6 @@ class Etcd:
         """The key's value, ``None`` where there is no such key. Raises :class:`EtcdUnreachable`."""
         found = self._ask_any("kv/range", {"key": encode(key)}, via).get("kvs", ())
         return decode(found[0].get("value", "")) if found else None
-
-    def get_prefix(self, prefix: str, via: str | None = None) -> dict[str, str]:
-        """Every key that begins with ``prefix``, with its value. Raises :class:`EtcdUnreachable`."""
-        answer = self._ask_any("kv/range", range_of_prefix(prefix), via)
-        return {decode(pair["key"]): decode(pair.get("value", "")) for pair in answer.get("kvs", ())}
 
     def leader_key(self, via: str | None = None) -> LeaderKey | None:
         """Patroni's leader key, ``None`` where nobody holds it. Raises :class:`EtcdUnreachable`."""

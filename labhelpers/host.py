@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import os
 import re
@@ -145,3 +146,17 @@ def bridge_is_ours(topology: Topology) -> bool:
     """Whether the bridge is there and the lab made it: another's of that name (lxc-net's) is used, and stays."""
     alias = NETWORK_DEVICES / topology.bridge / "ifalias"
     return alias.exists() and alias.read_text(encoding="utf-8").strip() == f"patroni-workshop:{topology.lab}"
+
+
+def is_locked(path: Path) -> bool:
+    """Does any process hold the lock? Taking it for a moment is the only sure way to know."""
+    try:
+        file = path.open(encoding="utf-8")
+    except OSError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -1,4 +1,4 @@
-"""The language that people are spoken to in.
+"""The language that people are spoken to in: its sentences and its numbers.
 
 A kernel cannot know which notebook it serves, so the two kernelspecs (English, français) set
 ``WORKSHOP_LANGUAGE``; elsewhere the locale decides.
@@ -11,6 +11,7 @@ from typing import Literal
 
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = ("en", "fr")
+NARROW_NO_BREAK_SPACE = "\u202f"
 
 
 def language() -> Language:
@@ -25,3 +26,30 @@ def language() -> Language:
 def tr(en: str, fr: str) -> str:
     """The sentence in the language of the person at the keyboard."""
     return fr if language() == "fr" else en
+
+
+def number(value: int) -> str:
+    """``4,812``; in French ``4 812``."""
+    return f"{value:,}".replace(",", NARROW_NO_BREAK_SPACE) if language() == "fr" else f"{value:,}"
+
+
+def decimal(value: float, digits: int = 1, of: Language | None = None) -> str:
+    """``31.8``; in French (or in the language ``of``) ``31,8``."""
+    written = f"{value:.{digits}f}"
+    return written.replace(".", ",") if (of or language()) == "fr" else written
+
+
+def seconds(value: float) -> str:
+    """``32.1 s``; in French ``32,1 s``. Below a second, milliseconds."""
+    return f"{value * 1000:.0f} ms" if abs(value) < 0.995 else in_seconds(value)
+
+
+def in_seconds(value: float, digits: int = 1) -> str:
+    """``0.3 s``; in French ``0,3 s``: as :func:`seconds`, but milliseconds never."""
+    return f"{decimal(value, digits)} s"
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """``1 attempt``, ``2 attempts``. French counts 0 as one."""
+    single = count < 2 if language() == "fr" else count == 1
+    return f"{number(count)} {one if single else many}"

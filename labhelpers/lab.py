@@ -66,7 +66,10 @@ class Lab:
         return lab_status(self.topology)
 
     def incident(self, kind: str, *nodes: str, minutes: float = 5) -> Any:
-        """An incident as a context: injected on entry, undone on exit (see :func:`labhelpers.incidents.incident`)."""
+        """An incident as a context, for at most ``minutes``: injected on entry, undone on exit.
+
+        See :func:`labhelpers.incidents.incident`, also for what it raises.
+        """
         from labhelpers import incidents
 
         return incidents.incident(self, kind, *nodes, minutes=minutes)

@@ -24,7 +24,15 @@ from typing import IO
 from labhelpers.containers import Containers
 from labhelpers.errors import HostProblem
 from labhelpers.handover import hand_over, is_mine
-from labhelpers.host import SPOKEN, as_root, bridge_is_ours, bridge_is_up, require_sudo_did_not_refuse, root_argv
+from labhelpers.host import (
+    SPOKEN,
+    as_root,
+    bridge_is_ours,
+    bridge_is_up,
+    is_locked,
+    require_sudo_did_not_refuse,
+    root_argv,
+)
 from labhelpers.i18n import language, tr
 from labhelpers.paths import STATE, LabPaths
 from labhelpers.topology import INVENTORY, PLAYBOOK, Topology, load_topology
@@ -88,16 +96,7 @@ def _open_lock(path: Path) -> IO[str]:
 
 def is_held(lab: str) -> bool:
     """Whether a command is at work on the lab now."""
-    try:
-        lock = LabPaths(lab).lock.open(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_locked(LabPaths(lab).lock)
 
 
 def is_up(topology: Topology) -> bool:

@@ -303,7 +303,10 @@ class Nodes(Mapping[str, Node]):
         self, names: Iterable[str], command: str, *, user: str | None = None, timeout: float = 60,
         input: str | None = None, env: Mapping[str, str] | None = None, on_line: OnLine | None = None,
     ) -> list[Result]:  # fmt: skip
-        """Like :meth:`try_run`; raises :class:`CommandFailed`, which carries all nodes' results, where one fails."""
+        """Like :meth:`try_run`, ``timeout`` in seconds for each node.
+
+        Raises :class:`CommandFailed`, which carries all nodes' results, where one fails.
+        """
         results = self.try_run(names, command, user=user, timeout=timeout, input=input, env=env, on_line=on_line)
         if any(result.failed for result in results):
             raise CommandFailed(results)
@@ -315,7 +318,7 @@ class Nodes(Mapping[str, Node]):
     ) -> list[Result]:  # fmt: skip
         """Run the script on the named nodes (or groups) side by side; the results are in node order.
 
-        A silent node costs its own time-out and delays no other. Raises :class:`UnknownNode`.
+        A silent node costs its own ``timeout`` (seconds) and delays no other. Raises :class:`UnknownNode`.
         """
         wanted = self._topology.expand(names)
         if not wanted:

@@ -6,9 +6,9 @@ gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,11 +18,15 @@ from labhelpers.i18n import tr
 from labhelpers.topology import Topology
 from labhelpers.waiting import wait_until
 
+T = TypeVar("T")
+
 PORT = 8008
 TIMEOUT = 2.0
 """Seconds for one answer: Patroni reads the DCS and its own database first."""
 
-LEADER_ROLES = ("leader", "standby_leader", "master", "primary")
+WRITABLE_ROLES = ("leader", "primary", "master")
+"""The words of Patroni's versions, in the DCS and of a node itself, for the member that takes writes."""
+LEADER_ROLES = (*WRITABLE_ROLES, "standby_leader")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +200,8 @@ class Patroni:
 
         Raises :class:`WaitTimeout` after ``within`` seconds.
         """
-        last = ""
 
-        def leads() -> str | None:
-            nonlocal last
-            try:
-                cluster = self.cluster()
-            except PatroniUnreachable as error:
-                last = str(error)
-                return None
-            last = cluster.describe()
+        def leads(cluster: Cluster) -> str | None:
             leader = cluster.leader
             if leader is None or leader.state != "running" or (names and leader.name not in names):
                 return None
@@ -213,7 +209,7 @@ class Patroni:
 
         what = tr(f"{' or '.join(names)} to lead" if names else "a leader",
                   f"voir mener {' ou '.join(names)}" if names else "un leader")  # fmt: skip
-        return wait_until(leads, what=what, within=within, seen=lambda: last)
+        return self._wait_for(leads, what, within)
 
     def wait_for_healthy(self, within: float = 60, replicas: int | None = None) -> Cluster:
         """Wait for a running leader with ``replicas`` (all others where not said) streaming replicas.
@@ -221,9 +217,18 @@ class Patroni:
         The DCS says so, and each of them does. Raises :class:`WaitTimeout` after ``within`` seconds.
         """
         wanted = len(self._topology.postgres) - 1 if replicas is None else replicas
+
+        def healthy(cluster: Cluster) -> Cluster | None:
+            return cluster if cluster.is_healthy(wanted) and self.is_confirmed(cluster) else None
+
+        what = tr(f"a leader with {wanted} streaming replicas", f"un leader et {wanted} secondaires en réplication")
+        return self._wait_for(healthy, what, within)
+
+    def _wait_for(self, holds: Callable[[Cluster], T | None], what: str, within: float) -> T:
+        """Wait until ``holds`` says so of the cluster; an error repeats how the cluster was last, or who was silent."""
         last = ""
 
-        def healthy() -> Cluster | None:
+        def look() -> T | None:
             nonlocal last
             try:
                 cluster = self.cluster()
@@ -231,10 +236,9 @@ class Patroni:
                 last = str(error)
                 return None
             last = cluster.describe()
-            return cluster if cluster.is_healthy(wanted) and self.is_confirmed(cluster) else None
+            return holds(cluster)
 
-        what = tr(f"a leader with {wanted} streaming replicas", f"un leader et {wanted} secondaires en réplication")
-        return wait_until(healthy, what=what, within=within, seen=lambda: last)
+        return wait_until(look, what=what, within=within, seen=lambda: last)
 
     def _get_any(self, path: str, via: str | None) -> Any:
         failure: PatroniUnreachable | None = None

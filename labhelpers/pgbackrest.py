@@ -59,22 +59,6 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
-    """The WAL that the repository holds for one version of the database: the first segment and the last."""
-
-    id: str
-    wal_min: str | None
-    wal_max: str | None
-
-    @property
-    def timelines(self) -> tuple[int, int] | None:
-        """The timelines of the first and of the last segment; ``None`` while the archive is empty."""
-        if self.wal_min is None or self.wal_max is None:
-            return None
-        return int(self.wal_min[:8], 16), int(self.wal_max[:8], 16)
-
-
-@dataclass(frozen=True, slots=True)
 class Stanza:
     """All that the repository holds of one cluster. Without backups ``status_code`` is 2, without stanza 1."""
 
@@ -83,7 +67,6 @@ class Stanza:
     status: str
     system_id: int | None
     backups: tuple[Backup, ...]
-    archives: tuple[Archive, ...]
 
     @property
     def is_ok(self) -> bool:
@@ -140,7 +123,6 @@ def _stanza(written: dict[str, Any]) -> Stanza:
         name=written["name"], status_code=written["status"]["code"], status=written["status"]["message"],
         system_id=databases[-1].get("system-id") if databases else None,
         backups=tuple(_backup(each) for each in written.get("backup") or ()),
-        archives=tuple(Archive(each["id"], each.get("min"), each.get("max")) for each in written.get("archive") or ()),
     )  # fmt: skip
 
 

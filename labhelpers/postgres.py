@@ -52,7 +52,10 @@ class Postgres:
         self, nodes: Sequence[str] | None = None, *, attributes: SessionAttributes = "any",
         user: str = CLIENT_ROLE, dbname: str = CLIENT_DATABASE, connect_timeout: int = CONNECT_TIMEOUT,
     ) -> str:  # fmt: skip
-        """What libpq needs to reach one of ``nodes`` (all database nodes where not said). It holds a password."""
+        """What libpq needs to reach one of ``nodes`` (all database nodes where not said). It holds a password.
+
+        ``connect_timeout`` is in whole seconds, for each node in turn. Raises :class:`UnknownNode`.
+        """
         from psycopg.conninfo import make_conninfo
 
         hosts = [self._topology.node(name) for name in nodes or self._topology.postgres]

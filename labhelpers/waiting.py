@@ -67,7 +67,7 @@ def physical_wait() -> Iterator[None]:
 
 
 def bounded(seconds: float) -> float:
-    """The number itself. Raises :class:`UsageProblem` where no wait could end with it."""
+    """The seconds themselves. Raises :class:`UsageProblem` where no wait could end with them."""
     if not math.isfinite(seconds):
         raise UsageProblem(
             tr(f"A wait has a bound: a finite number of seconds, not {seconds}.",

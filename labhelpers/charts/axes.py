@@ -21,11 +21,6 @@ def bytes_text(value: float) -> str:
     return f"{written.replace('.', ',') if language() == 'fr' else written} {prefix}{unit}"
 
 
-def seconds_text(value: float, digits: int = 1) -> str:
-    written = f"{value:.{digits}f}"
-    return f"{written.replace('.', ',') if language() == 'fr' else written} s"
-
-
 def byte_ticks(highest: float) -> list[float]:
     """Three or four round values from 0 to ``highest`` bytes; at least up to 1 kB, so that noise stays low."""
     highest = max(highest, 1000.0)

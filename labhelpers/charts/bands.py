@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labhelpers.charts.axes import fits, seconds_text
+from labhelpers.charts.axes import fits
 from labhelpers.charts.digest import Digest
 from labhelpers.charts.lanes import Stretch, words
 from labhelpers.charts.palette import GREY, RED, Theme, member_colour, rgba
 from labhelpers.charts.thinning import scattered, thin
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 
 Arrays = dict[str, Any]
 LANE_WIDTH = 0.64
@@ -117,7 +117,7 @@ def lane_arrays(digest: Digest, window: Window, theme: Theme) -> Arrays:
         "x": [round(max(stretch.seconds, window.span / 2000), 3) for _, stretch, *_ in rows],
         "text": [_label(text, stretch, window) for _, stretch, _, text, _ in rows],
         "hovertext": [
-            f"<b>{who}</b> {text}<br>{seconds_text(stretch.begin - begin)} – {seconds_text(stretch.end - begin)}"
+            f"<b>{who}</b> {text}<br>{in_seconds(stretch.begin - begin)} – {in_seconds(stretch.end - begin)}"
             for _, stretch, _, text, who in rows
         ],
         "insidetextfont.color": [look.text for _, _, look, _, _ in rows],

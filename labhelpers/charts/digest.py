@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from labhelpers.charts.lanes import KeyLane, MemberLane, Stretches
+from labhelpers.charts.lanes import KeyLane, MemberLane
 from labhelpers.charts.thinning import Thinned
 from labhelpers.observe.outage import ACT_WITHIN_SECONDS
 from labhelpers.observe.records import (
@@ -51,7 +51,6 @@ class Digest:
         self.end = 0.0
         self.lanes: dict[str, MemberLane] = {}
         self.key = KeyLane()
-        self.etcd_states: dict[str, Stretches] = {}
         self.node_states: dict[str, NodeState] = {}
         self.lag: dict[str, Thinned] = {}
         self.acknowledged: dict[str, Thinned] = {}  # by the node that acknowledged: (time, milliseconds)

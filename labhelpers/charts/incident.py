@@ -11,11 +11,10 @@ from labhelpers.charts.bands import Arrays, Window, empty_traces, trace_arrays
 from labhelpers.charts.digest import Digest, digest_of
 from labhelpers.charts.marks import band_annotations, labels, mark_words, place, shapes
 from labhelpers.charts.palette import THEMES, Theme, ThemeName, member_colour
-from labhelpers.i18n import tr
+from labhelpers.i18n import number, seconds, tr
 from labhelpers.observe.accounting import Account
 from labhelpers.observe.outage import Outage, find_fault
 from labhelpers.observe.recordings import Recording
-from labhelpers.observe.words import number, seconds
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

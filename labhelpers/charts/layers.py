@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.charts.axes import fits, second_ticks, seconds_text
+from labhelpers.charts.axes import fits, second_ticks
 from labhelpers.charts.incident import FONT
 from labhelpers.charts.palette import BLUE, ORANGE, PURPLE, THEMES, VERMILION, ThemeName
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, seconds, tr
 from labhelpers.observe.outage import Layer, Outage
-from labhelpers.observe.prediction import Prediction
-from labhelpers.observe.words import seconds
+from labhelpers.prediction import Prediction
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -49,7 +48,7 @@ def layers_figure(
     for layer in layers:
         colour = COLOURS[layer.name]
         shapes.append(_box(layer.begin_seconds, layer.begin_seconds + layer.seconds, BAR, colour))
-        text = f"{layer.title} {seconds_text(layer.seconds)}"
+        text = f"{layer.title} {in_seconds(layer.seconds)}"
         if fits(text, layer.seconds, highest, PIXELS):
             at = layer.begin_seconds + layer.seconds / 2
             annotations.append(_words(at, sum(BAR) / 2, text, "#FFFFFF"))

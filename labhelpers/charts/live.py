@@ -19,12 +19,11 @@ from labhelpers.charts.digest import Digest
 from labhelpers.charts.frozen import CONFIG, show_frozen
 from labhelpers.charts.incident import HEIGHT, base_layout, moving_layout, title_layout
 from labhelpers.charts.palette import THEMES, ThemeName
-from labhelpers.i18n import tr
+from labhelpers.i18n import seconds, tr
 from labhelpers.observe.audience import in_batch
 from labhelpers.observe.recordings import Follower
 from labhelpers.observe.records import Record
 from labhelpers.observe.stage import place_of
-from labhelpers.observe.words import seconds
 
 if TYPE_CHECKING:
     from labhelpers.observe.session import Session
@@ -45,7 +44,9 @@ PANEL_HEIGHT = 360
 
 
 class LiveFigure:
-    """A figure that follows a recording's file. ``widget`` can stand in a cell, a sidecar or another widget.
+    """A figure that follows a recording's file, each ``every`` seconds.
+
+    ``widget`` can stand in a cell, a sidecar or another widget.
 
     >>> live = LiveFigure(rec.path, rec.header.members); display(live.widget); live.start()
     """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from labhelpers.charts.axes import PIXELS_A_CHARACTER, seconds_text
+from labhelpers.charts.axes import PIXELS_A_CHARACTER
 from labhelpers.charts.bands import Window
 from labhelpers.charts.digest import SEEN, Digest
 from labhelpers.charts.palette import RED, Theme, member_colour
-from labhelpers.i18n import language, tr
+from labhelpers.i18n import in_seconds, language, tr
 from labhelpers.observe.outage import Outage
 from labhelpers.observe.records import Mark
 
@@ -62,7 +62,7 @@ def labels(digest: Digest, theme: Theme, outage: Outage | None = None) -> list[L
 
     def after(at: float) -> str:
         faults = [mark.at for mark in marks if mark.is_incident and mark.at <= at]
-        return f" {seconds_text(at - max(faults))}" if faults else ""
+        return f" {in_seconds(at - max(faults))}" if faults else ""
 
     for stretch in digest.key.stretches:
         if stretch.what == "absent":
@@ -170,7 +170,7 @@ def band_annotations(digest: Digest, window: Window, theme: Theme) -> list[dict[
         start, end = first - begin, last - begin
         if end < window.begin or start > window.end:
             continue
-        text = f"<b>{seconds_text(last - first)}</b>" + tr(" without a commit", " sans commit")
+        text = f"<b>{in_seconds(last - first)}</b>" + tr(" without a commit", " sans commit")
         left = max(start, window.begin)
         right_edge = left + (len(text) - 7) * PIXELS_A_CHARACTER * window.span / window.pixels > window.end
         found.append(_words(end if right_edge else left, BRACKET_TEXT_AT, text, RED, right_edge))

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 ThemeName: TypeAlias = Literal["both", "light", "dark"]
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-ORANGE, SKY, PURPLE, YELLOW = "#E69F00", "#56B4E9", "#CC79A7", "#F0E442"
+ORANGE, SKY, PURPLE = "#E69F00", "#56B4E9", "#CC79A7"
 MEMBER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 """By the member's place in the inventory: pg-1, pg-2, pg-3, …"""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -67,5 +67,5 @@ def _line(step: str, nodes: Mapping[str, str], seconds: float) -> Text:
 def elapsed(seconds: float) -> str:
     """``3.5 s`` or ``2 min 05 s``, in the reader's language."""
     if seconds < 60:
-        return tr(f"{seconds:.1f} s", f"{seconds:.1f} s".replace(".", ","))
+        return in_seconds(seconds)
     return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

@@ -40,7 +40,7 @@ def seconds_within(waits: Iterable[Wait], begin: float, end: float) -> float:
 
 
 def overhead(seconds: float, waited_seconds: float | None) -> float | None:
-    """The whole over the waits; None where nothing was waited for."""
+    """The whole over the waits, both in seconds; None where nothing was waited for."""
     return seconds / waited_seconds if waited_seconds else None
 
 

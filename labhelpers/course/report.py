@@ -18,7 +18,7 @@ from labhelpers.course.overhead import HIGHEST_OVERHEAD
 from labhelpers.course.records import ChapterRecord, RunRecord
 from labhelpers.course.reportcharts import charts_of
 from labhelpers.course.reportwords import MARKS, OUTCOMES, WORDS
-from labhelpers.i18n import Language
+from labhelpers.i18n import Language, decimal
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -88,7 +88,7 @@ def duration(seconds: float, language: Language = "en") -> str:
     """``0.8 s``, ``42 s``, ``3 min 05 s``, ``1 h 02 min``."""
     whole = round(seconds)
     if seconds < 10:
-        return f"{_decimal(seconds, 1, language)} s"
+        return f"{decimal(seconds, of=language)} s"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -109,18 +109,13 @@ def _environment(language: Language) -> Environment:
         language=language,
         words=WORDS[language],
         duration=partial(duration, language=language),
-        short=lambda seconds: f"{_decimal(seconds, 1, language)} s",
-        decimal=lambda value, digits: _decimal(value, digits, language),
+        short=lambda seconds: f"{decimal(seconds, of=language)} s",
+        decimal=lambda value, digits: decimal(value, digits, language),
         moment=lambda text: _moment(text, language),
         highest_overhead=HIGHEST_OVERHEAD,
         reached=lambda overhead: "✓" if overhead <= HIGHEST_OVERHEAD else "✗",
     )
     return environment
-
-
-def _decimal(value: float, digits: int, language: Language) -> str:
-    written = f"{value:.{digits}f}"
-    return written.replace(".", ",") if language == "fr" else written
 
 
 def _moment(text: str, language: Language) -> str:

@@ -17,6 +17,7 @@ from labhelpers.errors import LabError
 from labhelpers.host import RootCommandFailed
 from labhelpers.i18n import tr
 from labhelpers.lifecycle import Report, ssh_answers
+from labhelpers.patroni import WRITABLE_ROLES
 from labhelpers.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -136,6 +137,6 @@ def _streaming(lab: Lab) -> int:
     what the members had said when the lab was saved."""
     for node in lab.topology.postgres:
         status = lab.patroni.node_status(node)
-        if status and status.get("role") in ("primary", "master") and status.get("state") == "running":
+        if status and status.get("role") in WRITABLE_ROLES and status.get("state") == "running":
             return sum(each.get("state") == "streaming" for each in status.get("replication", ()))
     return -1

@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from labhelpers.host import as_root
+from labhelpers.host import as_root, is_locked
 from labhelpers.i18n import tr
 from labhelpers.incidents import client_network, watchman
 from labhelpers.incidents.catalogue import CATALOGUE, Kind, kind_of, title_of
@@ -42,10 +42,8 @@ from labhelpers.incidents.errors import (
 from labhelpers.incidents.heal import HealReport, Residue, find_residues
 from labhelpers.incidents.heal import heal as _heal_everything
 from labhelpers.incidents.journal import Entry, Journal
-from labhelpers.incidents.locks import is_held
 from labhelpers.incidents.owner import Owner
 from labhelpers.incidents.world import LabWorld
-from labhelpers.observe.prediction import Prediction
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
@@ -94,30 +92,13 @@ class Incident:
         """Until the watchman undoes it."""
         return self.entry.remaining_seconds
 
-    @property
-    def is_over(self) -> bool:
-        return Journal(self.lab.paths.journal).find(self.id) is None
-
-    def predict(self) -> Prediction | None:
-        """How long clients will wait, by the lab's present settings. None: as long as it lasts."""
-        kind = CATALOGUE.get(self.kind)
-        return kind.prediction(engine(self.lab).world.timing()) if kind else None
-
     def extend(self, minutes: float = DEFAULT_MINUTES) -> None:
-        """Give it ``minutes`` more. Raises :class:`IncidentOver`."""
+        """Give it ``minutes`` more. Raises :class:`IncidentOver`, and ``UsageProblem`` where they are too many."""
         self.entry = Journal(self.lab.paths.journal).extend(self.id, checked_minutes(minutes))
 
     def undo(self) -> None:
         """Undo this one. Repeating it changes nothing. Raises :class:`HealIncomplete`."""
         engine(self.lab).undo(self.id)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "nodes": list(self.nodes),
-            "since": self.since.isoformat(timespec="seconds"),
-        }
 
     def __repr__(self) -> str:
         nodes, at = " ".join(self.nodes), self.since.astimezone().strftime("%H:%M:%S")
@@ -162,13 +143,16 @@ def inject(
 
 def _refuse_while_busy(lab: Lab) -> None:
     """Nodes that are being replaced are neither broken nor mended."""
-    if is_held(lab.paths.lock):
+    if is_locked(lab.paths.lock):
         raise LabBusy(lab.name)
 
 
 @contextmanager
 def incident(lab: Lab, kind: str, *nodes: str, minutes: float = DEFAULT_MINUTES) -> Iterator[Incident]:
-    """Injected on entry, undone on exit, whatever happens between."""
+    """Injected on entry, for at most ``minutes``, and undone on exit, whatever happens between.
+
+    Raises what :func:`inject` raises, and :class:`HealIncomplete` on exit.
+    """
     with inject(lab, kind, *nodes, minutes=minutes) as running:
         yield running
 

@@ -1,7 +1,7 @@
 """The incidents: one declaration for each, and nothing else about it anywhere.
 
 A declaration says whom it hits, what it does there (acts, whose inverses are known), what to watch, which of the
-mechanisms of :mod:`labhelpers.observe.prediction` makes clients wait, and the state expected after healing.
+mechanisms of :mod:`labhelpers.prediction` makes clients wait, and the state expected after healing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from labhelpers.incidents import acts
 from labhelpers.incidents.acts import Act
 from labhelpers.incidents.errors import UnknownIncident
 from labhelpers.incidents.situation import Aim, Situation
-from labhelpers.observe.prediction import Mechanism, Prediction, Timing, predict
+from labhelpers.prediction import Mechanism, Prediction, Timing, predict
 from labhelpers.topology import Topology
 
 

@@ -69,7 +69,7 @@ class Engine:
         minutes: float = DEFAULT_MINUTES,
         owner: Owner | None = None,
     ) -> Entry:
-        """Journal, watchman, act. Raises the errors of :mod:`labhelpers.incidents.errors`."""
+        """Journal, watchman, act; for ``minutes`` at most. Raises the errors of :mod:`labhelpers.incidents.errors`."""
         kind = kind_of(name)
         self.world.topology.expand(nodes)  # a node that there is not: before anything else
         with self.journal.injecting(tr(f"injecting {name}", f"injection de {name}")):
@@ -101,7 +101,10 @@ class Engine:
         return done
 
     def adopt(self, node: str, owner: Owner, *, minutes: float = DEFAULT_MINUTES) -> Entry | None:
-        """What a cell froze by hand is from now on an incident like the others. None: it is one already."""
+        """What a cell froze by hand is from now on an incident like the others, undone after ``minutes``.
+
+        None: it is one already, or it runs. Raises :class:`JournalBusy` and :class:`JournalUnwritable`.
+        """
         with self.journal.locked("adopt"):
             taken = any(node in entry.nodes for entry in self.active())
             if taken or self.world.states().get(node) != "frozen":
@@ -182,7 +185,7 @@ class Engine:
 
 
 def checked_minutes(minutes: float) -> float:
-    """A time that an incident may last. Raises :class:`UsageProblem`."""
+    """The ``minutes`` themselves, where an incident may last so long. Raises :class:`UsageProblem`."""
     if not 0 < minutes <= LONGEST_MINUTES:
         raise UsageProblem(
             tr(f"An incident lasts more than 0 and at most {LONGEST_MINUTES:g} minutes, not {minutes:g}.",

@@ -179,7 +179,10 @@ def heal(
     wait: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> HealReport:
-    """Undo everything, mend the rest, wait until the lab is healthy. It raises nothing that one node did."""
+    """Undo everything, mend the rest, wait until the lab is healthy, ``within_seconds`` of the beginning.
+
+    What one node did, and a lab that is not healthy by then, is in the report. Raises :class:`JournalBusy`.
+    """
     started = time.monotonic()
     report = HealReport()
     with engine.journal.locked(tr("healing", "réparation")):

@@ -107,6 +107,7 @@ def new_entry(
     owner: Owner | None,
     adopted: bool = False,
 ) -> Entry:
+    """An incident that begins now and is due to be undone after ``minutes``; nothing is written yet."""
     now = time.monotonic()
     return Entry(
         id=f"{kind}-{secrets.token_hex(3)}",
@@ -195,7 +196,7 @@ class Journal:
 
     @contextmanager
     def locked(self, holder: str, within_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
-        """Nobody else injects or undoes meanwhile. Raises :class:`JournalBusy`."""
+        """Nobody else injects or undoes meanwhile. Raises :class:`JournalBusy` after ``within_seconds``."""
         with ExitStack() as held_lock:
             try:
                 held_lock.enter_context(wait_for_lock(self.directory / "journal.lock", holder, within_seconds))
@@ -207,9 +208,6 @@ class Journal:
 
     def open_notebook(self, kernel: Owner) -> None:
         self._write(self.directory / f"{kernel.pid}.notebook", kernel.to_json())
-
-    def close_notebook(self, kernel: Owner) -> None:
-        (self.directory / f"{kernel.pid}.notebook").unlink(missing_ok=True)
 
     def notebooks(self) -> list[Owner]:
         """Kernels that live, the latest last; the notes of dead ones are removed on the way."""

@@ -44,20 +44,6 @@ def holder_of(path: Path) -> str:
         return ""
 
 
-def is_held(path: Path) -> bool:
-    """Does any process hold the lock? Taking it for a moment is the only sure way to know."""
-    try:
-        file = path.open(encoding="utf-8")
-    except OSError:
-        return False
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
 @contextmanager
 def try_lock(path: Path, holder: str) -> Iterator[None]:
     """Hold the lock, or raise :class:`Held` at once."""

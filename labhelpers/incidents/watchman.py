@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labhelpers.errors import LabError, WaitTimeout
-from labhelpers.host import as_root
+from labhelpers.host import as_root, is_locked
 from labhelpers.i18n import tr
 from labhelpers.incidents.engine import Engine
 from labhelpers.incidents.errors import HealIncomplete, JournalBusy, WatchmanAbsent
 from labhelpers.incidents.heal import heal
 from labhelpers.incidents.journal import Entry, Journal
-from labhelpers.incidents.locks import Held, holder_of, is_held, wait_for_lock
+from labhelpers.incidents.locks import Held, holder_of, wait_for_lock
 from labhelpers.incidents.owner import Owner
 from labhelpers.waiting import wait_until
 
@@ -131,12 +131,12 @@ def ensure(lab: Lab, kernel_pid: int | None = None) -> None:
     kernel = Owner.of(kernel_pid) if kernel_pid is not None else None
     if kernel is not None:
         journal.open_notebook(kernel)
-    if not is_held(journal.watchman_lock):
+    if not is_locked(journal.watchman_lock):
         start(lab.name, lab.paths.log)
 
 
 def ensure_on_duty(lab: Lab, within_seconds: float = ON_DUTY_SECONDS) -> None:
-    """The lab has a watchman, which watches. Raises :class:`WatchmanAbsent`."""
+    """The lab has a watchman, which watches. Raises :class:`WatchmanAbsent` after ``within_seconds``."""
     ensure(lab)
     try:
         wait_until(lambda: is_running(lab), what=tr("the watchman", "le gardien"), within=within_seconds, every=0.1)
@@ -169,20 +169,20 @@ def _environment() -> dict[str, str]:
 
 
 def is_running(lab: Lab) -> bool:
-    return is_held(Journal(lab.paths.journal).watchman_lock)
+    return is_locked(Journal(lab.paths.journal).watchman_lock)
 
 
 def pid(lab: Lab) -> int | None:
     """The watchman's process; None where there is none."""
     lock = Journal(lab.paths.journal).watchman_lock
-    if not is_held(lock):
+    if not is_locked(lock):
         return None
     number = holder_of(lock).rpartition(" ")[2]
     return int(number) if number.isdigit() else None
 
 
 def dismiss(lab: Lab, within_seconds: float = 10) -> None:
-    """The lab goes away: its watchman ends now. Repeatable."""
+    """The lab goes away: its watchman ends now. Repeatable. Raises ``WaitTimeout`` after ``within_seconds``."""
     number = pid(lab)
     if number is None:
         return
@@ -234,6 +234,6 @@ def run(name: str) -> None:
     watchman = Watchman(
         Engine(LabWorld(lab), ensure_watchman=lambda: None),
         lab_exists=lambda: lab.paths.exists,
-        lab_is_busy=lambda: is_held(lab.paths.lock),
+        lab_is_busy=lambda: is_locked(lab.paths.lock),
     )
     watch(watchman, Journal(lab.paths.journal))

@@ -20,8 +20,8 @@ from labhelpers.incidents import client_network
 from labhelpers.incidents.network import Network
 from labhelpers.lifecycle import ensure_up
 from labhelpers.nodes import Nodes
-from labhelpers.observe.prediction import Timing
-from labhelpers.patroni import Cluster
+from labhelpers.patroni import LEADER_ROLES, Cluster
+from labhelpers.prediction import Timing
 from labhelpers.topology import Topology
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class MemberView:
 
     @property
     def leads(self) -> bool:
-        return self.role in ("leader", "master", "standby_leader")
+        return self.role in LEADER_ROLES
 
     @property
     def works(self) -> bool:
@@ -107,7 +107,10 @@ class World(Protocol):
     def kill(self, node: str) -> None: ...
     def script(
         self, nodes: Sequence[str], script: str, *, user: str | None = None, timeout: float = 15
-    ) -> list[Answer]: ...
+    ) -> list[Answer]:
+        """Run it on the nodes side by side, for at most ``timeout`` seconds; a failure is in the answer, not raised."""
+        ...
+
     def cluster(self) -> ClusterView | None: ...
     def is_confirmed(self) -> bool: ...
     def postgres_started(self, node: str) -> datetime | None: ...

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.widgets.look import (
     BAD,
     FAINT,
@@ -23,7 +23,6 @@ from labhelpers.widgets.look import (
     MUTED,
     Canvas,
     escape,
-    seconds,
     strip_terminal,
 )
 
@@ -87,10 +86,10 @@ class Block:
         if self.state == "waiting":
             return tr("waiting", "en attente"), None
         if self.state == "running":
-            return tr(f"running, {seconds(now_seconds, 0)}", f"en cours, {seconds(now_seconds, 0)}"), None
+            return tr(f"running, {in_seconds(now_seconds, 0)}", f"en cours, {in_seconds(now_seconds, 0)}"), None
         if self.state == "interrupted":
             return tr("interrupted", "interrompu"), BAD
-        took = f" · {seconds(self.took_seconds)}" if self.took_seconds >= SLOW_SECONDS else ""
+        took = f" · {in_seconds(self.took_seconds)}" if self.took_seconds >= SLOW_SECONDS else ""
         if self.exited == 0:
             return (
                 (took[3:], None)
@@ -251,7 +250,7 @@ class BlocksView:
             plain = [block.as_text(width, most) for block in shown]
             if hushed:
                 took = max(block.took_seconds for block in hushed)
-                line = "✓ " + " ".join(block.name for block in hushed) + f" · {seconds(took)}"
+                line = "✓ " + " ".join(block.name for block in hushed) + f" · {in_seconds(took)}"
                 html += note(line, GOOD)
                 plain.append(line)
             for text in self.notes:

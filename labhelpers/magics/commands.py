@@ -17,6 +17,7 @@ from labhelpers.magics.blocks import Block, BlocksView
 from labhelpers.magics.errors import Interrupted
 from labhelpers.magics.hostrun import run_on_host
 from labhelpers.magics.typist import typed
+from labhelpers.nodes import Result
 from labhelpers.widgets.look import Canvas, HasRoles, NotebookCanvas, colour_of
 
 ON_TIMEOUT_SECONDS = 120.0
@@ -97,7 +98,7 @@ def run_on_this_machine(
     failure_expected: bool = False,
     quiet: bool = False,
 ) -> None:
-    """The same on this machine."""
+    """The same on this machine: ``timeout`` in seconds, and the same errors."""
     name = host_name()
     command = typed(script, answers) if answers is not None else script
     block = Block(name, colour_of(name, None), failure_expected=failure_expected)
@@ -125,7 +126,7 @@ def end_marked(mark: str) -> str:
     )
 
 
-def _judge(results: Sequence[Any], failure_expected: bool) -> None:
+def _judge(results: Sequence[Result], failure_expected: bool) -> None:
     if failure_expected:
         succeeded = [result.node for result in results if result.ok]
         if succeeded:

@@ -17,6 +17,7 @@ from typing import Any
 
 from labhelpers.errors import LabError, UsageProblem
 from labhelpers.i18n import tr
+from labhelpers.patroni import WRITABLE_ROLES
 
 _FORM = re.compile(r"(?P<name>[a-z-]+?)(?:(?P<sign>!?=)(?P<value>[\w-]+))?")
 
@@ -82,7 +83,7 @@ def nobody_leads(seen: Seen) -> bool:
         pass
     for name in seen.lab.topology.postgres:
         status = seen.lab.patroni.node_status(name, timeout=1)
-        if status and status.get("role") in ("primary", "master", "leader"):
+        if status and status.get("role") in WRITABLE_ROLES:
             return False
     return True
 

@@ -10,38 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from labhelpers.errors import LabError
 from labhelpers.host import as_root
 from labhelpers.i18n import tr
+from labhelpers.nodes import Result
 from labhelpers.waiting import physical_wait
 
 GRACE_SECONDS = 2.0
 """What a script has to end by itself before it is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostResult:
-    """How a script of this machine ended. It reads like a node's result: ``exited`` is None where time was up."""
-
-    node: str
-    command: str
-    exited: int | None
-    stdout: str
-    stderr: str
-    seconds: float
-    error: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.exited == 0
-
-    @property
-    def failed(self) -> bool:
-        return not self.ok
 
 
 def host_environment(lab: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -61,8 +40,8 @@ def run_on_host(
     lab: str,
     timeout: float,
     on_line: Callable[[str, str, str], None] | None = None,
-) -> HostResult:
-    """Run ``script`` with bash. ``timeout`` is in seconds; a failure is in the result, not raised.
+) -> Result:
+    """Run ``script`` with bash. ``timeout`` is in seconds; a failure is in the result (``name``'s), not raised.
 
     A KeyboardInterrupt ends the script and everything that it started, then passes on.
     """
@@ -106,7 +85,7 @@ def run_on_host(
         raise
     for reader in readers:
         reader.join(GRACE_SECONDS)  # a child in the background may keep the pipe open: what it says later is not ours
-    return HostResult(
+    return Result(
         name,
         script,
         exited,

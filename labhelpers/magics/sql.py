@@ -110,7 +110,10 @@ def parse_psql(output: str) -> pd.DataFrame:
 
 
 def ask_over_tcp(lab: Any, node: str, sql: str, *, user: str, database: str, timeout: float) -> Answer:
-    """Connect to ``node`` as an application does and execute ``sql``, for at most ``timeout`` seconds."""
+    """Connect to ``node`` as an application does and execute ``sql``, for at most ``timeout`` seconds.
+
+    A refusal is in the answer, not raised.
+    """
     try:
         with (
             lab.postgres.connect(node, user=user, dbname=database) as connection,
@@ -129,7 +132,10 @@ def ask_over_tcp(lab: Any, node: str, sql: str, *, user: str, database: str, tim
 def ask_all_over_tcp(
     lab: Any, nodes: Sequence[str], sql: str, *, user: str, database: str, timeout: float = STATEMENT_SECONDS
 ) -> list[Answer]:
-    """The same on several nodes side by side: one that is silent does not delay the others."""
+    """The same on several nodes side by side: one that is silent does not delay the others.
+
+    Raises :class:`Interrupted` where Ctrl-C ends it.
+    """
     pool = ThreadPoolExecutor(len(nodes))
     try:
         return list(
@@ -144,7 +150,10 @@ def ask_all_over_tcp(
 def ask_through_psql(
     lab: Any, nodes: Sequence[str], sql: str, *, database: str, timeout: float = STATEMENT_SECONDS
 ) -> list[Answer]:
-    """Run ``psql`` on the nodes as ``postgres``: works before any connection from outside is allowed."""
+    """Run ``psql`` on the nodes as ``postgres``: works before any connection from outside is allowed.
+
+    ``timeout`` is in seconds; a refusal is in the answer, not raised.
+    """
     script = (
         f"psql -X --csv -v ON_ERROR_STOP=1 -v SHOW_ALL_RESULTS=off -v VERBOSITY=default "
         f"-d {shlex.quote(database)} -c {shlex.quote(sql)}"

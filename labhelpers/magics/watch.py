@@ -9,7 +9,7 @@ from IPython.core import magic_arguments
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 
 from labhelpers.errors import WaitTimeout
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.magics.arguments import HOST, duration, interpolate, nodes_of, parse, split_command
 from labhelpers.magics.base import WorkshopMagics
 from labhelpers.magics.blocks import Block, note
@@ -18,7 +18,7 @@ from labhelpers.magics.conditions import condition, describe, look
 from labhelpers.magics.errors import Interrupted
 from labhelpers.magics.hostrun import run_on_host
 from labhelpers.waiting import physical_wait, slowness
-from labhelpers.widgets.look import GOOD, WARN, Canvas, NotebookCanvas, colour_of, seconds
+from labhelpers.widgets.look import GOOD, WARN, Canvas, NotebookCanvas, colour_of
 
 COMMAND_SECONDS = 15.0
 """What one run of the command may take; a node that does not answer shows as such and the watch goes on."""
@@ -55,7 +55,7 @@ def watch(
             seen = look(lab, command_failed=failed) if holds else None
             elapsed = time.monotonic() - began
             if holds and seen and holds(seen):
-                took = seconds(elapsed)
+                took = in_seconds(elapsed)
                 if not failed:  # the frame was taken before the look: show what made it true
                     block = _frame(lab, node, command, user)
                 _draw(canvas, block, tr(f"✓ {until} after {took}", f"✓ {until} au bout de {took}"), GOOD)
@@ -65,13 +65,13 @@ def watch(
                     _draw(
                         canvas,
                         block,
-                        tr(f"watched for {seconds(elapsed, 0)}", f"observé pendant {seconds(elapsed, 0)}"),
+                        tr(f"watched for {in_seconds(elapsed, 0)}", f"observé pendant {in_seconds(elapsed, 0)}"),
                     )
                     return elapsed
                 _draw(
                     canvas,
                     block,
-                    tr(f"✗ not {until} within {seconds(bound, 0)}", f"✗ pas {until} en {seconds(bound, 0)}"),
+                    tr(f"✗ not {until} within {in_seconds(bound, 0)}", f"✗ pas {until} en {in_seconds(bound, 0)}"),
                     WARN,
                 )
                 raise WaitTimeout(until, bound, describe(seen))
@@ -98,8 +98,8 @@ def _frame(lab: Any, node: str, command: str, user: str | None) -> Block:
 
 def _progress(elapsed: float, bound: float, until: str | None) -> str:
     so_far = tr(
-        f"watching, {seconds(elapsed, 0)} of {seconds(bound, 0)} at most",
-        f"observation, {seconds(elapsed, 0)} sur {seconds(bound, 0)} au plus",
+        f"watching, {in_seconds(elapsed, 0)} of {in_seconds(bound, 0)} at most",
+        f"observation, {in_seconds(elapsed, 0)} sur {in_seconds(bound, 0)} au plus",
     )
     return so_far + (tr(f"; until: {until}", f" ; jusqu'à : {until}") if until else "")
 

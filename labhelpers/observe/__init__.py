@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from labhelpers.observe.client_process import Client, ClientSpec
     from labhelpers.observe.lock import RecordingUnderWay
     from labhelpers.observe.outage import Layer, Outage, measure_outage
-    from labhelpers.observe.prediction import Mechanism, Prediction, Timing, predict
     from labhelpers.observe.recordings import Follower, Recording, RecordingWriter
     from labhelpers.observe.sampler import Sampler
     from labhelpers.observe.session import Session, recording, start
@@ -29,17 +28,13 @@ _HOMES = {
     "ClientSpec": "client_process",
     "Follower": "recordings",
     "Layer": "outage",
-    "Mechanism": "prediction",
     "Outage": "outage",
-    "Prediction": "prediction",
     "Recording": "recordings",
     "RecordingUnderWay": "lock",
     "RecordingWriter": "recordings",
     "Sampler": "sampler",
     "Session": "session",
-    "Timing": "prediction",
     "measure_outage": "outage",
-    "predict": "prediction",
     "recording": "session",
     "start": "session",
 }
@@ -50,17 +45,13 @@ __all__ = [
     "ClientSpec",
     "Follower",
     "Layer",
-    "Mechanism",
     "Outage",
-    "Prediction",
     "Recording",
     "RecordingUnderWay",
     "RecordingWriter",
     "Sampler",
     "Session",
-    "Timing",
     "measure_outage",
-    "predict",
     "recording",
     "start",
 ]

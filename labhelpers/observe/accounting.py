@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labhelpers.errors import LabError
-from labhelpers.i18n import tr
+from labhelpers.i18n import number, plural, tr
 from labhelpers.observe.records import Attempt
-from labhelpers.observe.words import number, plural
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab

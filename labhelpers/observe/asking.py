@@ -17,7 +17,10 @@ class NoAnswer(Exception):
 
 
 async def ask(host: str, port: int, path: str, *, body: str | None = None, within: float) -> dict[str, Any]:
-    """The JSON object answered to ``GET`` (``POST`` with a body), whatever its status. Raises :class:`NoAnswer`."""
+    """The JSON object answered to ``GET`` (``POST`` with a body), whatever its status.
+
+    Raises :class:`NoAnswer`, after ``within`` seconds at the latest.
+    """
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(within):

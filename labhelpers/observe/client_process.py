@@ -18,6 +18,7 @@ import labhelpers
 from labhelpers.errors import LabError
 from labhelpers.host import as_root, root_argv
 from labhelpers.i18n import tr
+from labhelpers.incidents import client_namespace, client_network
 from labhelpers.observe.client import GRACE_SECONDS, Orders
 from labhelpers.observe.records import ClientInfo
 
@@ -38,7 +39,7 @@ _PACKAGE_PARENT = Path(next(iter(labhelpers.__path__))).parent
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """A client to start with the recording. See :class:`Client`."""
+    """A client to start with the recording, ``rate`` commits a second. See :class:`Client`."""
 
     pinned_to: str | None = None
     name: str | None = None
@@ -64,7 +65,7 @@ class ClientDied(LabError):
 
 class Client:
     """One client. ``pinned_to`` makes it stay with one node; ``namespace`` runs it in a network namespace of
-    its own.
+    its own; ``rate`` is in commits a second. Raises :class:`UnknownNode`.
 
     >>> client = Client(lab)            # libpq with all hosts, read-write, 20 commits a second
     >>> client.start(path)              # appends its attempts there
@@ -182,16 +183,12 @@ def make_client(lab: Lab, wanted: ClientSpec | Client | str) -> Client:
     spec = ClientSpec(pinned_to=wanted) if isinstance(wanted, str) else wanted
     namespace = spec.namespace
     if spec.own_network and namespace is None:
-        from labhelpers.incidents import client_namespace
-
         namespace = client_namespace(lab)
     return Client(lab, spec.pinned_to, name=spec.name, rate=spec.rate, namespace=namespace)
 
 
 def leave_client_network(lab: Lab) -> None:
     """Remove the lab's client namespace, where it is and no process lives in it."""
-    from labhelpers.incidents import client_network
-
     with contextlib.suppress(LabError):  # what is left over is found and removed by heal
         if client_network.exists(lab.topology) and not client_network.in_use(lab.topology, as_root):
             client_network.remove(lab.topology, as_root)

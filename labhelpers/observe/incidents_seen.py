@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.observe.prediction import Prediction, Timing
+from labhelpers.incidents.catalogue import CATALOGUE
+from labhelpers.incidents.journal import Entry, Journal
+from labhelpers.prediction import Prediction, Timing
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
@@ -58,17 +60,13 @@ class IncidentFollower:
                 self._began(entry)
 
 
-def journal_entries(lab: Lab) -> Iterable[Any]:
+def journal_entries(lab: Lab) -> Iterable[Entry]:
     """What the lab's journal of incidents holds now."""
-    from labhelpers.incidents import Journal
-
     return Journal(lab.paths.journal).entries()
 
 
 def declared_prediction(kind: str, timing: Timing) -> Prediction | None:
     """What the incidents' catalogue declares for this kind; None for what it does not know."""
-    from labhelpers.incidents import CATALOGUE
-
     declared = CATALOGUE.get(kind)
     return None if declared is None else declared.prediction(timing)
 
@@ -78,8 +76,6 @@ def labels_of(kind: str, nodes: Sequence[str], en: str, fr: str) -> tuple[str, s
 
     A freeze is left to the figure's own words, "pg-1 frozen": they are shorter than a title.
     """
-    from labhelpers.incidents import CATALOGUE
-
     declared = CATALOGUE.get(kind)
     if en or declared is None or kind.endswith("-frozen") or kind.startswith(("dcs-", "etcd-")):
         return en, fr

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from labhelpers.errors import LabError, UsageProblem, WaitTimeout
-from labhelpers.i18n import tr
+from labhelpers.i18n import seconds, tr
 from labhelpers.observe.by_hand import see_by_hand
 from labhelpers.observe.client_process import RATE, ClientSpec
 from labhelpers.observe.findings import SWITCHOVER, title_of_fault
@@ -23,7 +23,6 @@ from labhelpers.observe.records import Mark
 from labhelpers.observe.session import Session
 from labhelpers.observe.session import start as start_session
 from labhelpers.observe.tuning import DEFAULT_TTL_SECONDS, ordinary_client, set_lease
-from labhelpers.observe.words import seconds
 from labhelpers.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def mark_by_hand(session: Session) -> Mark:
 def wait_for_writes(session: Session, within: float = WRITES_WITHIN_SECONDS) -> Outage | None:
     """Wait until the client that may go to any node writes again (or has shown that it never stopped); the outage.
 
-    Raises ``WaitTimeout``.
+    Raises ``WaitTimeout`` after ``within`` seconds.
     """
 
     def over() -> Outage | None:
@@ -178,9 +177,7 @@ def _row(session: Session) -> dict[str, Any]:
     return {
         tr("incident", "incident"): title_of_fault(fault) if fault else NOTHING,
         tr("recording", "enregistrement"): session.name,
-        tr("writes went on", "écritures poursuivies"): _seconds(
-            went_on if went_on and went_on >= PACE_SECONDS else None
-        ),
+        tr("writes went on", "écritures poursuivies"): _seconds(went_on),
         tr("no commit for", "sans commit pendant"): _seconds(waited),
         tr("waiting for the key", "attente du jeton"): _seconds(gone),
         tr("then promotion", "puis promotion"): _seconds(promoted),

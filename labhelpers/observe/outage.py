@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from labhelpers.i18n import seconds as written
 from labhelpers.i18n import tr
-from labhelpers.observe.prediction import Prediction
 from labhelpers.observe.recordings import Recording
 from labhelpers.observe.records import Attempt, ClientInfo, KeyEvent, Mark, NodeEvent
-from labhelpers.observe.words import seconds as written
+from labhelpers.prediction import Prediction
 
 LEAST_GAP_SECONDS = 0.3
 """A client's pause shorter than this is its pace, not an outage."""

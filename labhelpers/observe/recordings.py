@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from labhelpers.errors import LabError
 from labhelpers.i18n import tr
@@ -38,7 +38,6 @@ from labhelpers.observe.records import (
 if TYPE_CHECKING:
     import pandas
 
-R = TypeVar("R")
 LARGEST_READ_BYTES = 1 << 22
 
 
@@ -108,9 +107,7 @@ class Follower:
 
 
 class Recording:
-    """Everything that one recording holds, by kind. Lists are in order of writing; ``sorted_by_time`` orders
-    them.
-    """
+    """Everything that one recording holds, by kind. Lists are in order of writing."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.header: Header | None = None

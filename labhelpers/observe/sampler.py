@@ -53,7 +53,7 @@ Tell = Callable[[Record], None]
 
 
 class Sampler:
-    """Samples a lab until it is stopped; ``tell`` receives each record, on the sampler's own thread.
+    """Samples a lab each ``every`` seconds until it is stopped; ``tell`` receives each record, on a thread of its own.
 
     ``states`` reads LXC's state of every node without starting a process. ``conninfo`` gives the connection
     string for asking one PostgreSQL directly, or is None where that is not possible (the lab has no cluster
@@ -99,7 +99,7 @@ class Sampler:
         self._thread.start()
 
     def stop(self, within: float = 5.0) -> None:
-        """End it; may be called twice."""
+        """End it, and wait for that ``within`` seconds at most; may be called twice."""
         loop, main = self._loop, self._main
         if loop is not None and main is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just closed

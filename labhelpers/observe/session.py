@@ -44,11 +44,11 @@ from labhelpers.observe.incidents_seen import (
 from labhelpers.observe.key_log import KeyLog
 from labhelpers.observe.lock import take_lock
 from labhelpers.observe.outage import Outage, find_fault, measure_outage
-from labhelpers.observe.prediction import Mechanism, Prediction, Timing, predict
 from labhelpers.observe.recordings import Follower, Recording, RecordingWriter
 from labhelpers.observe.records import ClientEnd, Header, KeyEvent, Mark, Record
 from labhelpers.observe.sampler import SAMPLE_SECONDS, Sampler
 from labhelpers.observe.states import StatesReader
+from labhelpers.prediction import Mechanism, Prediction, Timing, predict
 from labhelpers.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ HISTORY_EVERY_SECONDS = 5.0
 
 
 class Session:
-    """A recording under way, and afterwards what it says. Made by :func:`start` and :func:`recording`."""
+    """A recording under way, and afterwards what it says. Made by :func:`start` and :func:`recording`.
+
+    ``every`` is the seconds between two samples. Raises :class:`RecordingUnderWay`.
+    """
 
     def __init__(
         self,
@@ -334,14 +337,6 @@ class Session:
         elif self._live is None:
             self._live = charts.LiveDisplay(self)
             self._live.show()
-
-    def show_layers(self, **options: Any) -> None:
-        """Show the outage by layer, frozen; nothing where nobody had to wait."""
-        from labhelpers import charts
-
-        outage = self.outage()
-        if outage is not None and outage.interrupted:
-            charts.show_frozen(charts.layers_figure(outage, **options), outage.sentence())
 
     def finding(self) -> dict[str, Any] | None:
         """What a batch's report keeps of it; None where there was no fault."""

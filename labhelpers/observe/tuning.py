@@ -39,7 +39,7 @@ class Lease:
 
     @classmethod
     def of(cls, ttl: int) -> Lease:
-        """The defaults, shortened where so short a lease needs it. Raises :class:`BadSetting`."""
+        """The defaults, shortened where so short a lease (``ttl`` seconds) needs it. Raises :class:`BadSetting`."""
         if not isinstance(ttl, int) or isinstance(ttl, bool) or ttl < LEAST_TTL_SECONDS:
             raise BadSetting(
                 tr(f"ttl is {ttl!r}; Patroni takes whole seconds, {LEAST_TTL_SECONDS} or more.",
@@ -69,7 +69,7 @@ def ordinary_client(pace: float = RATE) -> ClientSpec:
 
 
 def set_lease(lab: Lab, ttl: int) -> bool:
-    """Give the leader's lease that length, and wait until the leader holds such a one; whether anything changed.
+    """Give the leader's lease ``ttl`` seconds, and wait until the leader holds such a one; whether anything changed.
 
     Raises :class:`BadSetting`, ``PatroniUnreachable`` and ``WaitTimeout``.
     """

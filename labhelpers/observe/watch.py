@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import socket
 import time
@@ -28,6 +27,7 @@ from typing import Any
 
 import httpx
 
+from labhelpers.etcd import encode, leader_key_path
 from labhelpers.observe.records import KeyEvent
 
 CONNECT_TIMEOUT_SECONDS = 1.0
@@ -42,14 +42,6 @@ KEEPALIVE: list[tuple[int, int, int]] = [
 """A node whose power is cut says nothing: its stream must end by itself. (A frozen node's kernel answers
 these.)
 """
-
-
-def leader_key(scope: str) -> str:
-    return f"/postgresql-common/{scope}/leader"
-
-
-def _b64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,7 @@ class KeyWatch:
 
     def __init__(self, urls: Mapping[str, str], scope: str, tell: Callable[[KeyEvent], None]) -> None:
         self._urls = dict(urls)
-        self._key = _b64(leader_key(scope))
+        self._key = encode(leader_key_path(scope))
         self._tell = tell
         self._seen_revision = 0
         self.known: KeyEvent | None = None
@@ -158,10 +150,3 @@ class KeyWatch:
         before, self.known = self.known, event
         if before is None or (before.state, before.holder) != (event.state, event.holder):
             self._tell(event)
-
-
-async def watch_for(watch: KeyWatch, seconds: float) -> None:
-    """Run a watch for some seconds (for a script or a test)."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await watch.run()

@@ -14,12 +14,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from labhelpers.i18n import language
+from labhelpers.charts.palette import member_colour
 from labhelpers.observe.audience import in_batch
 
-MEMBER_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
-"""One colour a database node, in the inventory's order (Okabe and Ito, safe for the colour-blind):
-https://jfly.uni-koeln.de/color/"""
 ETCD_COLOUR = "#8a939b"
 BACKUP_COLOUR = "#b58900"
 GOOD, BAD, WARN = "#009e73", "#d1350f", "#c98500"
@@ -43,16 +40,6 @@ def strip_terminal(line: str) -> str:
     return line.rsplit("\r", 1)[-1]
 
 
-def seconds(value: float, digits: int = 1) -> str:
-    """``31.84`` → ``31.8 s``, in French ``31,8 s``."""
-    return number(value, digits) + " s"
-
-
-def number(value: float, digits: int = 1) -> str:
-    text = f"{value:.{digits}f}"
-    return text.replace(".", ",") if language() == "fr" else text
-
-
 class HasRoles(Protocol):
     """Of a topology, what the colours need."""
 
@@ -65,18 +52,10 @@ class HasRoles(Protocol):
 def colour_of(node: str, topology: HasRoles | None) -> str:
     """The colour that ``node`` keeps throughout the course."""
     if topology is not None and node in topology.postgres:
-        return MEMBER_COLOURS[topology.postgres.index(node) % len(MEMBER_COLOURS)]
+        return member_colour(node, topology.postgres)
     if topology is not None and node not in topology.etcd:
         return BACKUP_COLOUR
     return ETCD_COLOUR
-
-
-def chip(text: str, colour: str) -> str:
-    """A word with a coloured edge: the colour never tells something that the word does not."""
-    return (
-        f'<span style="border:1px solid {colour};border-radius:9px;padding:0 8px;font-size:0.9em;'
-        f'white-space:nowrap">{escape(text)}</span>'
-    )
 
 
 def card(body: str, colour: str = LINE) -> str:

@@ -26,7 +26,7 @@ from labhelpers.incidents import HealReport, Incident
 from labhelpers.incidents.eventlog import tail
 from labhelpers.observe import stage
 from labhelpers.observe.audience import in_batch
-from labhelpers.observe.prediction import Timing
+from labhelpers.prediction import Timing
 from labhelpers.widgets.look import NotebookCanvas, draw_widget, escape
 from labhelpers.widgets.panel_html import summary_html, summary_text
 from labhelpers.widgets.panel_model import PanelState, panel_state

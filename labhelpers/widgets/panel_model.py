@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.incidents.catalogue import CATALOGUE, Kind, title_of
 from labhelpers.incidents.errors import IncidentNotPossible
 from labhelpers.incidents.journal import Entry
 from labhelpers.incidents.situation import Situation, choose
 from labhelpers.observe.outage import Outage
-from labhelpers.observe.prediction import Prediction, Timing
-from labhelpers.widgets.look import escape, seconds
+from labhelpers.prediction import Prediction, Timing
+from labhelpers.widgets.look import escape
 
 FIRST_CARDS = 8
 """As many as stay in view; the others are folded below."""
@@ -233,7 +233,7 @@ def clock_sentence(clock: Clock) -> str:
     """The clock in words, as HTML."""
     title, elapsed = escape(clock.title), _duration(clock.elapsed_seconds)
     if clock.waited_seconds is not None:
-        waited = f"<b>{seconds(clock.waited_seconds)}</b>"
+        waited = f"<b>{in_seconds(clock.waited_seconds)}</b>"
         said = tr(f"Clients waited {waited}", f"Les clients ont attendu {waited}")
         if clock.new_leader:
             leader = f"<b>{escape(clock.new_leader)}</b>"

@@ -6,13 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.incidents.eventlog import say
 from labhelpers.incidents.situation import Situation
 from labhelpers.observe import stage
 from labhelpers.observe.outage import AFTERMATH_SECONDS, Outage, measure_outage
-from labhelpers.observe.prediction import Timing
-from labhelpers.widgets.look import seconds
+from labhelpers.prediction import Timing
 from labhelpers.widgets.panel_model import Clock, clock, ended, latest
 
 if TYPE_CHECKING:
@@ -63,6 +62,6 @@ class Result:
         if outage is None or outage.client_seconds is None or self._told == incident_id:
             return
         self._told = incident_id
-        waited = seconds(outage.client_seconds)
+        waited = in_seconds(outage.client_seconds)
         say(self._lab.paths.log, tr(f"first commit acknowledged, after {waited}",
                                     f"premier commit acquitté, au bout de {waited}"))  # fmt: skip

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from labhelpers.errors import UsageProblem
-from labhelpers.i18n import tr
-from labhelpers.widgets.look import BAD, GOOD, LINE, MUTED, NotebookCanvas, card, draw_widget, escape, number
+from labhelpers.i18n import decimal, tr
+from labhelpers.widgets.look import BAD, GOOD, LINE, MUTED, NotebookCanvas, card, draw_widget, escape
 
 YES, NO = ("true", "yes", "oui", "vrai"), ("false", "no", "non", "faux")
 
@@ -70,7 +70,7 @@ class Prediction:
 
 
 def _as_text(value: Any) -> str:
-    return number(value) if isinstance(value, float) else str(value)
+    return decimal(value) if isinstance(value, float) else str(value)
 
 
 def parse_prediction(key: str, body: str) -> Prediction:

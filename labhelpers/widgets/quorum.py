@@ -199,6 +199,3 @@ def explorer(members: int = 3, failed: int = 0) -> None:
     show()
     box = w.VBox([size, lost, picture, table], layout=w.Layout(padding="4px 12px"))
     draw_widget(canvas, box, picture_html(start) + table_html(start), start.sentence() + "\n" + table_text())
-
-
-show = explorer

@@ -108,7 +108,6 @@ def _services(lab: Lab) -> dict[str, Any]:
         "etcd.leader_key": (lab.etcd.leader_key, (node,)),
         "etcd.status": (lab.etcd.status, (node,)),
         "etcd.get": (lab.etcd.get, (raw_words, node)),
-        "etcd.get_prefix": (lab.etcd.get_prefix, (raw_words, node)),
         "postgres.is_in_recovery": (lab.postgres.is_in_recovery, (node,)),
         "postgres.query": (lab.postgres.query, (node, raw_words)),
         "postgres.connect": (lambda name, database: lab.postgres.connect(name, dbname=database), (node, raw_words)),

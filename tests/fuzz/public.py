@@ -34,14 +34,12 @@ EXCUSED = {
     "incidents.incident": "incidents.inject, as a context: lab.incident is tried",
     "observe.recording": "observe.start, as a context",
     "observe.measure_outage": "takes a recording",
-    "observe.predict": "takes a mechanism, which the type checker knows",
     "lessons.mark_by_hand": "takes a recording that runs",
     "lessons.wait_for_writes": "takes a recording that runs",
     "panel.open": "begins a watchman: what it then takes, Panel.press is told",
     "quorum.circles_html": "takes a Quorum",
     "quorum.picture_html": "takes a Quorum",
     "quorum.table_html": "takes a Quorum",
-    "quorum.show": "quorum.explorer by another name",
 }
 """Those that are no target, and why."""
 

@@ -13,8 +13,8 @@ from labhelpers.course.chapters import read_course
 from labhelpers.course.generate import generate
 from labhelpers.i18n import LANGUAGES, Language
 from labhelpers.observe.outage import measure_outage
-from labhelpers.observe.prediction import predict
 from labhelpers.observe.recordings import Recording
+from labhelpers.prediction import predict
 from tests.unit import scenes
 
 SOURCES = {

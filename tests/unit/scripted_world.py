@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
 
 from labhelpers.incidents.network import Network
 from labhelpers.incidents.world import Answer, ClusterView, MemberView
-from labhelpers.observe.prediction import Timing
+from labhelpers.prediction import Timing
 from labhelpers.topology import Topology, load_topology
 
 HEALTHY = ClusterView(
@@ -183,8 +182,3 @@ class ScriptedWorld:
 
     def scripts_on(self, node: str) -> list[str]:
         return [script for name, script in self.said if name == node]
-
-
-def entry_data(path: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return data

@@ -21,9 +21,9 @@ from labhelpers.charts.live import SHOWN_SECONDS, LiveFigure, status
 from labhelpers.charts.svg import picture
 from labhelpers.observe.accounting import account_for
 from labhelpers.observe.outage import Outage, measure_outage
-from labhelpers.observe.prediction import DYNAMIC_CONFIGURATION, predict
 from labhelpers.observe.recordings import Recording, RecordingWriter
 from labhelpers.observe.records import Attempt, KeyEvent, MemberSample, Record
+from labhelpers.prediction import DYNAMIC_CONFIGURATION, predict
 from labhelpers.waiting import wait_until
 
 Z = scenes.ZERO

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import io
 import math
@@ -12,7 +11,6 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from labhelpers.errors import LabError, UsageProblem
-from labhelpers.etcd import range_of_prefix
 from labhelpers.lab import Lab
 from labhelpers.magics.arguments import duration
 from labhelpers.magics.names import explain_missing_names
@@ -25,16 +23,6 @@ def test_what_was_typed_never_drives_the_terminal() -> None:
         str(LabError("no node \x1b[31mred\x07, one\ntwo\tthree é"))
         == r"no node \x1b[31mred\x07, one" + "\ntwo\tthree é"
     )
-
-
-@pytest.mark.parametrize(
-    ("prefix", "key", "end"),
-    [("/a/", b"/a/", b"/a0"), ("é", "é".encode(), b"\xc3\xaa"), ("\ud7ff", b"\xed\x9f\xbf", b"\xed\x9f\xc0"),
-     ("", b"\0", b"\0")],
-)  # fmt: skip
-def test_prefix_is_a_range_of_bytes_and_an_empty_one_means_all(prefix: str, key: bytes, end: bytes) -> None:
-    asked = {name: base64.b64decode(value) for name, value in range_of_prefix(prefix).items()}
-    assert asked == {"key": key, "range_end": end}
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e999", "soon", ""])

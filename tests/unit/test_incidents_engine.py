@@ -26,7 +26,7 @@ from labhelpers.incidents.errors import (
 )
 from labhelpers.incidents.journal import Entry, Journal
 from labhelpers.incidents.world import ClusterView, MemberView
-from labhelpers.observe.prediction import Timing
+from labhelpers.prediction import Timing
 from tests.unit.scripted_world import HEALTHY, ScriptedWorld
 
 

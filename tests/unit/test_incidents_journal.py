@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from labhelpers.host import is_locked
 from labhelpers.incidents import acts
 from labhelpers.incidents.acts import CutOff, Freeze, SlowLink
 from labhelpers.incidents.errors import IncidentInProgress, IncidentOver, JournalBusy, JournalUnwritable
 from labhelpers.incidents.journal import Entry, Journal, new_entry
-from labhelpers.incidents.locks import is_held
 from labhelpers.incidents.owner import Owner
 
 
@@ -147,7 +147,7 @@ def test_lock_dies_with_its_process(journal: Journal) -> None:
     process = context.Process(target=_hold, args=(str(journal.directory), ready))
     process.start()
     assert ready.wait(30)
-    assert is_held(journal.directory / "journal.lock")
+    assert is_locked(journal.directory / "journal.lock")
     process.kill()
     process.join()
     with journal.locked("the next", within_seconds=5):

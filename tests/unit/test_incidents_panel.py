@@ -17,10 +17,10 @@ from labhelpers.incidents.eventlog import tail
 from labhelpers.lab import Lab
 from labhelpers.observe import stage
 from labhelpers.observe.outage import measure_outage
-from labhelpers.observe.prediction import DYNAMIC_CONFIGURATION, Timing, predict
 from labhelpers.observe.recordings import Recording
 from labhelpers.observe.records import Mark
 from labhelpers.observe.session import Session
+from labhelpers.prediction import DYNAMIC_CONFIGURATION, Timing, predict
 from labhelpers.widgets.panel_html import card_html, clock_html, summary_html, tiles_html
 from labhelpers.widgets.panel_model import PanelState, clock, clock_sentence, ended, panel_state, told
 from labhelpers.widgets.panel_result import Result

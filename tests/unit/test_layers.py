@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,28 +12,28 @@ import labhelpers
 PACKAGE = Path(labhelpers.__file__).parent
 
 LAYERS = [
-    {"errors", "i18n", "waiting", "paths"},
-    {"topology"},
-    {"host", "containers", "nodes"},
-    {"etcd", "patroni", "postgres", "pgbackrest"},
-    {"handover", "lab", "lifecycle"},
-    {"incidents", "observe", "charts"},
-    {"course", "checks"},
-    {"magics", "widgets", "cli"},
+    ["i18n", "errors", "paths", "waiting"],
+    ["topology"],
+    ["host", "containers", "nodes"],
+    ["etcd", "patroni", "postgres", "pgbackrest"],
+    ["handover", "lab", "lifecycle"],
+    ["prediction"],
+    ["incidents", "observe", "charts"],
+    ["checks", "course"],
+    ["widgets", "magics", "cli"],
 ]
-"""The lowest first; a module may import from its own layer and from those below."""
+"""The lowest first, from left to right: a module may import from those before it only."""
+
+ORDER = [name for names in LAYERS for name in names]
 
 DOORS_UPWARD = {
     ("errors", "nodes"): "the type of a result, for the annotation only",
+    ("observe", "charts"): "rec.show() draws: a recording that nobody looks at needs no Plotly",
     ("lab", "incidents"): "lab.incident(…) and the incidents of a status are the lab's, and loaded when asked for",
     ("lifecycle", "incidents"): "who destroys a lab ends its watchman first",
     ("lifecycle", "course"): "an interrupted goto is finished before its nodes are started",
 }
 """The exceptions, each with its reason: imported inside a function or for a type, never at load time."""
-
-
-def layer_of(name: str) -> int:
-    return next(number for number, names in enumerate(LAYERS) if name in names)
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, bool]]:
@@ -52,14 +53,21 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, bool]]:
         elif isinstance(node, ast.Import):
             names = [alias.name.split(".")[1] for alias in node.names if alias.name.startswith("labhelpers.")]
         for name in names:
-            if any(name in layer for layer in LAYERS):
+            if name in ORDER:
                 yield name, id(node) not in lazy
 
 
 def test_every_module_has_a_layer() -> None:
     parts = {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir() if not path.name.startswith("_")}
     code = {name for name in parts if (PACKAGE / f"{name}.py").exists() or (PACKAGE / name / "__init__.py").exists()}
-    assert code == set().union(*LAYERS)
+    assert sorted(code) == sorted(ORDER)
+
+
+def test_the_readme_draws_these_layers() -> None:
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    drawing = readme.split("\nlabhelpers/\n")[1].split("\n  playbook/")[0]
+    drawn = [re.split(r" {2,}", line.strip())[0].split(" · ") for line in drawing.splitlines()]
+    assert drawn == [names[::-1] for names in reversed(LAYERS)]
 
 
 def test_imports_point_down_only() -> None:
@@ -69,9 +77,18 @@ def test_imports_point_down_only() -> None:
         if part == "__init__" or part == "playbook":
             continue
         for imported, at_load_time in imports(ast.parse(path.read_text(encoding="utf-8"))):
-            if layer_of(imported) > layer_of(part) and (at_load_time or (part, imported) not in DOORS_UPWARD):
+            if ORDER.index(imported) > ORDER.index(part) and (at_load_time or (part, imported) not in DOORS_UPWARD):
                 upward.append(f"{path.relative_to(PACKAGE)} imports {imported}")
     assert upward == []
+
+
+def test_every_door_upward_is_used() -> None:
+    used = {
+        (path.relative_to(PACKAGE).parts[0].removesuffix(".py"), imported)
+        for path in PACKAGE.rglob("*.py")
+        for imported, _ in imports(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert set(DOORS_UPWARD) <= used
 
 
 def test_the_search_for_imports_finds_those_inside_functions_too() -> None:

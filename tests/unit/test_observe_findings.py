@@ -10,9 +10,9 @@ import scenes
 
 from labhelpers.observe.findings import outage_finding, title_of_fault
 from labhelpers.observe.outage import measure_outage
-from labhelpers.observe.prediction import predict
 from labhelpers.observe.recordings import Recording
 from labhelpers.observe.records import Mark
+from labhelpers.prediction import predict
 
 
 def session(records, *, prediction=None, accounts=()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labhelpers.observe.incidents_seen import IncidentFollower, declared_prediction, labels_of
-from labhelpers.observe.prediction import Timing
+from labhelpers.prediction import Timing
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import pytest
 import scenes
 
 from labhelpers.observe.outage import measure_outage
-from labhelpers.observe.prediction import predict
 from labhelpers.observe.recordings import Recording
 from labhelpers.observe.records import Attempt, ClientInfo, KeyEvent, Mark, NodeChange, NodeEvent, Record
+from labhelpers.prediction import predict
 
 Z = scenes.ZERO
 

@@ -36,14 +36,13 @@ def test_backups_come_with_their_timeline_and_their_times() -> None:
     assert [backup.kind for backup in stanza.backups] == ["full", "incr"]
     assert stanza.last is not None and stanza.last.timeline == 10 and stanza.last.prior == "20261123-181739F"
     assert (stanza.last.stopped_at - stanza.last.started_at).total_seconds() == 9
-    assert stanza.archives[0].timelines == (8, 10)
 
 
 def test_stanza_without_backup_has_none() -> None:
     status = {"code": 2, "message": "no valid backups"}
     empty = [{**_INFO[0], "backup": [], "archive": [{"id": "17-1"}], "status": status}]
     (stanza,) = parse_info(json.dumps(empty))
-    assert stanza.last is None and not stanza.is_ok and stanza.archives[0].timelines is None
+    assert stanza.last is None and not stanza.is_ok
 
 
 @pytest.mark.parametrize("text", ["", "not json", '[{"name": "main"}]'])

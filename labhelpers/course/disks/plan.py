@@ -107,7 +107,7 @@ def lxc(plan: Document, command: str, node: str, *arguments: str) -> list[str]:
 
 
 def at_once(commands: Iterable[list[str]], timeout: float = 90) -> list[int]:
-    """Run them side by side; their statuses."""
+    """Run them side by side; their statuses. Raises ``TimeoutExpired`` where one goes on for ``timeout`` seconds."""
     null = subprocess.DEVNULL
     running = [subprocess.Popen(command, stdin=null, stdout=null, stderr=null) for command in commands]
     return [process.wait(timeout=timeout) for process in running]

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from labhelpers.i18n import seconds as written
 from labhelpers.i18n import tr
-from labhelpers.observe.words import seconds as written
 
 DYNAMIC_CONFIGURATION = "https://patroni.readthedocs.io/en/latest/dynamic_configuration.html"
 FAQ = "https://patroni.readthedocs.io/en/latest/faq.html"
@@ -52,11 +52,6 @@ class Timing:
             float(config.get("retry_timeout", 10)),
         )
 
-    @property
-    def is_sound(self) -> bool:
-        """Patroni's own rule: the leader must be able to try twice before its key expires."""
-        return self.loop_wait_seconds + 2 * self.retry_timeout_seconds <= self.ttl_seconds
-
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -69,6 +64,7 @@ class Prediction:
     url: str
 
     def contains(self, seconds: float) -> bool:
+        """Whether so many seconds after the fault are inside the interval."""
         return self.low_seconds <= seconds <= self.high_seconds
 
     @property
@@ -103,7 +99,7 @@ class Prediction:
         )
 
     def verdict(self, seconds: float) -> str:
-        """What was measured, beside what was predicted."""
+        """The seconds that were measured, beside what was predicted."""
         inside = self.contains(seconds)
         return tr(
             f"{written(seconds)} measured, {self.interval} predicted: {'inside' if inside else 'outside'}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labhelpers.observe.prediction import Mechanism, Timing, predict
+from labhelpers.prediction import Mechanism, Timing, predict
 
 
 def test_lease_lies_between_ttl_less_loop_wait_and_ttl_plus_loop_wait() -> None:
@@ -35,11 +35,6 @@ def test_every_prediction_names_its_source() -> None:
 
 def test_settings_that_are_not_written_are_patronis_defaults() -> None:
     assert Timing.from_config({"ttl": 45}) == Timing(45, 10, 10)
-
-
-def test_patronis_own_rule_is_known() -> None:
-    assert Timing(30, 10, 10).is_sound
-    assert not Timing(20, 10, 10).is_sound
 
 
 def test_verdict_says_inside_or_outside(monkeypatch: pytest.MonkeyPatch) -> None:
