@@ -14,7 +14,9 @@ from labhelpers.host import as_root
 from labhelpers.paths import LabPaths
 from labhelpers.topology import Topology
 
-ROOTS_OWN = ("nodes", "lxc", "saves", "lab.json", "plan.json", "hosts", "resolv.conf", "serial", "mount-node", "seccomp")
+ROOTS_OWN = (
+    "nodes", "lxc", "saves", "lab.json", "plan.json", "hosts", "resolv.conf", "serial", "mount-node", "seccomp",
+)  # fmt: skip
 """What of a lab's directory stays root's, whoever has the lab."""
 
 

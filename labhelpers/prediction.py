@@ -115,7 +115,7 @@ def predict(mechanism: Mechanism, timing: Timing = Timing()) -> Prediction:
         formula = f"ttl − loop_wait … ttl + loop_wait + {PROMOTION_SECONDS:g}"
         return Prediction("lease", ttl - loop, high, formula, DYNAMIC_CONFIGURATION)
     if mechanism == "release":
-        formula = tr("the key is released: no ttl in it", "la clé est rendue : le ttl ne compte pas")
+        formula = tr("the key is released: no ttl in it", "le jeton est rendu : le ttl ne compte pas")
         return Prediction("release", *RELEASED_SECONDS, formula, FAQ)
     if mechanism == "restart":
         formula = f"0 … loop_wait + {RESTART_SECONDS:g}"

@@ -85,7 +85,7 @@ def headline(
             said.append(tr(f"clients waited {seconds(waited)}", f"les clients ont attendu {seconds(waited)}"))
     elif outage is not None and not recording.attempts and recording.keys:
         leader = recording.keys[-1].holder
-        said.append(tr(f"{leader or 'nobody'} holds the key", f"{leader or 'personne'} détient la clé"))
+        said.append(tr(f"{leader or 'nobody'} holds the key", f"{leader or 'personne'} détient le jeton"))
     elif outage is not None and recording.attempts:
         said.append(tr("clients noticed nothing", "les clients n'ont rien vu"))
     two = two_leaders_seconds(digest) if digest is not None else 0.0

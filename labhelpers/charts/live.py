@@ -155,9 +155,9 @@ def status(digest: Digest) -> str:
         lane = digest.lanes.get(key.note)
         last = lane.stretches.last if lane else None
         timeline = f" (TL {last.timeline})" if last is not None and last.timeline is not None else ""
-        said = tr(f"{key.note} holds the key{timeline}", f"{key.note} détient la clé{timeline}")
+        said = tr(f"{key.note} holds the key{timeline}", f"{key.note} détient le jeton{timeline}")
     elif key.what == "absent":
-        said = tr("nobody holds the key", "personne ne détient la clé")
+        said = tr("nobody holds the key", "personne ne détient le jeton")
     else:
         said = tr("etcd has no majority", "etcd n'a pas de majorité")
     leaders = [

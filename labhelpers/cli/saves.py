@@ -86,9 +86,7 @@ def saves(
         click.echo(tr(f"The save {deleted!r} is gone.", f"La sauvegarde {deleted!r} est supprimée."))
     if exported:
         with steps() as report:
-            size = archive.export(
-                course_saves.find_in(paths, exported[0]), paths, Path(exported[1]), progress=report
-            )
+            size = archive.export(course_saves.find_in(paths, exported[0]), paths, Path(exported[1]), progress=report)
         click.echo(tr(f"{exported[1]}: the save {exported[0]!r} ({_megabytes(size)}).",
                       f"{exported[1]} : la sauvegarde {exported[0]!r} ({_megabytes(size)})."))  # fmt: skip
     if imported:

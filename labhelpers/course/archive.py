@@ -41,9 +41,7 @@ HARMLESS_ATTRIBUTES = (
 )  # fmt: skip
 
 
-def export(
-    save: Save, paths: LabPaths, file: Path, *, progress: Report = silent, free: FreeBytes = free_bytes
-) -> int:
+def export(save: Save, paths: LabPaths, file: Path, *, progress: Report = silent, free: FreeBytes = free_bytes) -> int:
     """Write the save into ``file``, and return its size in bytes.
 
     Raises :class:`BadArchive`, and :class:`NoRoomToExport` where it might not fit even uncompressed.

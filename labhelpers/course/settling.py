@@ -67,7 +67,7 @@ def _start_missing(lab: Lab, expected: Expected, settled: Settled) -> None:
         starter = _Starter(lab, pool)
         if expected.first:
             before_replicas = first_started(lab, expected)
-            what = tr(f"{expected.first} to hold the leader key", f"voir {expected.first} tenir la clé du leader")
+            what = tr(f"{expected.first} to hold the leader key", f"voir {expected.first} tenir le jeton leader")
 
             def leads() -> bool:
                 starter.start_stopped(before_replicas)

@@ -41,7 +41,7 @@ class Expected(Words):
 
 
 _WATCH = {
-    "leader-key": Words("the leader key", "la clé de leader"),
+    "leader-key": Words("the leader key", "le jeton leader"),
     "leader": Words("who leads", "qui est leader"),
     "timeline": Words("the timeline", "la timeline"),
     "members": Words("the members' states", "l'état des membres"),
@@ -263,7 +263,7 @@ _KINDS = (
         "primary-cut-from-replicas",
         Words("Cut off from the replicas", "Isolé des secondaires"),
         Words("{nodes} still holds the key; nobody streams from it.",
-              "{nodes} tient toujours la clé ; plus personne ne le suit."),
+              "{nodes} tient toujours le jeton ; plus personne ne le suit."),
         Words("Cut {nodes} off", "Isoler {nodes}"), _JOIN,
         "leader", _cut_from_replicas, ("lag", "members", "client"), "none", _SAME_LEADER,
     ),
@@ -271,7 +271,7 @@ _KINDS = (
         "primary-cut-from-client",
         Words("Cut off from the client", "Isolé du client"),
         Words("The client no longer reaches {nodes}; the cluster sees nothing wrong.",
-              "Le client n'atteint plus {nodes} ; le cluster ne remarque rien."),
+              "Le client n'atteint plus {nodes} ; l'agrégat ne remarque rien."),
         Words("Cut {nodes} off", "Isoler {nodes}"), _JOIN,
         "leader", _each(acts.CutClient), ("client",), None, _SAME_LEADER,
     ),
@@ -279,7 +279,7 @@ _KINDS = (
         "primary-shutdown",
         Words("Clean shutdown", "Arrêt propre"),
         Words("systemctl poweroff on {nodes}: the key is released.",
-              "systemctl poweroff sur {nodes} : la clé est rendue."),
+              "systemctl poweroff sur {nodes} : le jeton est rendu."),
         Words("Power {nodes} off", "Éteindre {nodes}"), _RESTORE_POWER,
         "leader", _each(acts.Shutdown), ("leader-key", "leader", "timeline", "client"), "release",
         Expected("Another leader on a new timeline; the old one follows it.",

@@ -23,6 +23,6 @@ class KeyLog:
         if not event.exact or event.holder == before:
             return
         if event.holder is None:
-            say(self._log_directory, tr("leader key gone", "clé du leader disparue"))
+            say(self._log_directory, tr("leader key gone", "jeton leader disparu"))
         else:
-            say(self._log_directory, tr(f"{event.holder} takes the key", f"{event.holder} prend la clé"))
+            say(self._log_directory, tr(f"{event.holder} takes the key", f"{event.holder} prend le jeton"))

@@ -45,7 +45,7 @@ class Layer:
     def title(self) -> str:
         return {
             "writes go on": tr("writes go on", "les écritures continuent"),
-            "detect": tr("detect: the key lives on for its ttl", "détecter : la clé vit encore son ttl"),
+            "detect": tr("detect: the key lives on for its ttl", "détecter : le jeton vit encore son ttl"),
             "elect": tr("elect", "élire"),
             "promote": tr("promote", "promouvoir"),
             "reconnect": tr("reconnect", "reconnecter"),
