@@ -77,7 +77,7 @@ def bounded(seconds: float) -> float:
 
 
 def slowness() -> float:
-    """The factor by which every bound is stretched: ``WORKSHOP_SLOWNESS``, 1 where it is not set."""
+    """The factor by which the bounds of waits for a state are stretched: ``WORKSHOP_SLOWNESS``, else 1."""
     return float(os.environ.get("WORKSHOP_SLOWNESS", "1"))
 
 
