@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from labhelpers.containers import Containers
@@ -29,6 +30,7 @@ from labhelpers.waiting import bounded, physical_wait
 
 if TYPE_CHECKING:
     from fabric import Connection
+    from invoke.runners import Promise
     from invoke.runners import Result as InvokeResult
 
 CONNECT_TIMEOUT = 5.0
@@ -193,7 +195,6 @@ class Node:
         return tr(f"SSH failed ({error})", f"SSH a échoué ({error})")
 
     def _connect(self) -> Connection:
-        import fabric
         import paramiko
 
         # What it has to say (a node whose power was cut) is in the result; its log would land in a cell.
@@ -201,7 +202,7 @@ class Node:
         if self._connection is not None and self._connection.is_connected:
             return self._connection
         paths = LabPaths(self._topology.lab)
-        connection = fabric.Connection(
+        connection = _connection_class()(
             self.spec.address, user="root", connect_timeout=CONNECT_TIMEOUT, config=_fabric_config(),
             connect_kwargs={
                 "key_filename": str(paths.private_key), "look_for_keys": False, "allow_agent": False,
@@ -228,11 +229,23 @@ class Node:
         """
         connection = self._connect()
         streams = [_Lines(self.name, name, output[name], on_line) for name in ("stdout", "stderr")]
-        promise = connection.run(
-            remote, hide=True, warn=True, in_stream=False, asynchronous=True, timeout=None,
-            out_stream=streams[0],
-            err_stream=streams[1],
-        )  # fmt: skip
+
+        def begin(connection: Connection) -> Promise:
+            return connection.run(
+                remote, hide=True, warn=True, in_stream=False, asynchronous=True, timeout=None,
+                out_stream=streams[0],
+                err_stream=streams[1],
+            )  # fmt: skip
+
+        try:
+            promise = begin(connection)
+        except _NothingSent as refused:
+            if connection.is_connected and not isinstance(refused.__cause__, OSError | EOFError):
+                raise  # it is the node that is silent
+            # The kept connection was to a node that has started anew since.
+            self._drop_connection()
+            connection = self._connect()
+            promise = begin(connection)
         runner = promise.runner
         deadline = time.monotonic() + timeout + GRACE
         pause = INPUT_SLEEP
@@ -371,6 +384,24 @@ def _remote_command(command: str, user: str | None, timeout: float, input: str |
         "{ read -ru3; kill $job; } >/dev/null 2>&1 & watcher=$!; "
         "wait $job; status=$?; kill $watcher; exit $status"
     )
+
+
+class _NothingSent(Exception):
+    """The session for a command could not be opened: nothing of the command has reached the node."""
+
+
+@cache
+def _connection_class() -> type[Connection]:
+    from fabric import Connection as Fabrics
+
+    class KeptConnection(Fabrics):
+        def create_session(self) -> Any:
+            try:
+                return super().create_session()
+            except Exception as error:
+                raise _NothingSent(str(error)) from error
+
+    return KeptConnection
 
 
 def _fabric_config() -> Any:

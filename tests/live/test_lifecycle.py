@@ -103,13 +103,12 @@ def test_status_tells_every_node_in_json(lab: Lab) -> None:
 
 def test_lab_comes_back_with_its_data_after_a_reboot(lab: Lab) -> None:
     lab.nodes.run(["all"], "hostname > /root/kept && sync")
-    lab.close()
     take_down_like_a_reboot(LAB)
     assert set(lab.containers.states().values()) == {"stopped"}
 
     assert workshop("up", "--lab", LAB).returncode == 0
 
-    kept = open_lab(LAB).nodes.run(["all"], "cat /root/kept")
+    kept = lab.nodes.run(["all"], "cat /root/kept")
     assert [result.stdout.strip() for result in kept] == list(lab.topology.names)
 
 

@@ -189,8 +189,10 @@ def test_plain_papermill_takes_the_parameters_of_a_notebook(lab: Lab, tmp_path: 
 def removed(lab: Lab, save: Save | None) -> Iterator[Save]:
     """The save is there for the test alone."""
     assert save is not None
-    yield save
-    saves.delete(LAB, save.name)
+    try:
+        yield save
+    finally:
+        saves.delete(LAB, save.name)
 
 
 def kill_goto(lab: Lab, target: Save, *, switched: bool) -> None:
