@@ -254,15 +254,15 @@ def test_a_node_that_freezes_under_a_statement_is_named_within_the_bound(noteboo
     def asleep() -> bool:
         return "pg_sleep" in incident_lab.sql(lab, "pg-2", "select query from pg_stat_activity where usename = 'app'")
 
-    message = notebook.start("%%sql pg-2 pg-3 --timeout 12\nselect pg_sleep(10)")
-    wait_until(asleep, what="the statement to run", within=20, every=0.1)
+    message = notebook.start("%%sql pg-2 pg-3 --timeout 22\nselect pg_sleep(20)")
+    wait_until(asleep, what="the statement to run", within=40, every=0.1)
     lab.containers.freeze("pg-2")
     try:
         shown = notebook.finish(message, within=60)
     finally:
         lab.containers.unfreeze("pg-2")
     assert shown.error is not None and shown.error[0] == "StatementFailed"
-    assert "pg-2" in shown.error[1] and "within 15 s" in shown.error[1]
+    assert "pg-2" in shown.error[1] and "within 25 s" in shown.error[1]
     assert "pg-3:" not in shown.error[1]
     assert shown.stderr == ""
     lab.patroni.wait_for_healthy(within=60)
