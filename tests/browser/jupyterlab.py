@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -160,6 +161,18 @@ def cell_with(page: Page, text: str) -> Locator:
     )
     assert index >= 0, f"no code cell has {text!r}"
     return page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{index}']")
+
+
+def await_in_cell(page: Page, text: str, selector: str, within_milliseconds: float = PATIENCE_MILLISECONDS) -> None:
+    """Wait until that is visible in the cell: a page that was just loaded may still go back to the notebook's top."""
+    deadline = time.monotonic() + within_milliseconds / 1000
+    while True:
+        try:
+            expect(cell_with(page, text).locator(selector).first).to_be_visible(timeout=within_milliseconds / 10)
+            return
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def run_cell(page: Page, text: str) -> Locator:

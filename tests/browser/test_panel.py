@@ -13,6 +13,7 @@ from labhelpers.waiting import slowness, wait_until
 from tests.browser.axe import serious_findings
 from tests.browser.jupyterlab import (
     JupyterLab,
+    await_in_cell,
     await_kernel,
     cell_with,
     dark,
@@ -156,4 +157,4 @@ def test_frozen_primary_is_followed_on_the_chart_healed_and_read_later(lab: Lab,
     page.reload()
     opened(page)
     await_kernel(page)
-    expect(cell_with(page, RECORDING).locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    await_in_cell(page, RECORDING, ".js-plotly-plot .main-svg")
