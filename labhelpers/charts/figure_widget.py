@@ -8,6 +8,7 @@ complete, and tells when a browser has drawn: who waits for that sends no more t
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plotly.graph_objects import FigureWidget
@@ -35,6 +36,12 @@ class WholeFigureWidget(FigureWidget):
         """What ``Widget.__init__`` calls to announce the widget; nothing before it is complete."""
         if self._complete:
             super().open()
+
+    def send_again(self, traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> None:
+        """Send what the figure has already, as paths and values: a browser that was still loading has lost it."""
+        for index, values in enumerate(traces):
+            self._send_restyle_msg({path: [value] for path, value in values.items()}, trace_indexes=[index])
+        self._send_relayout_msg(dict(layout))
 
     def _note_drawing(self, change: Any) -> None:
         if change["new"]:  # the browser tells what it drew

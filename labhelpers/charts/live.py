@@ -35,7 +35,7 @@ POINTS = 400
 PIXELS = 620.0
 TITLE_CHARACTERS = 72
 FIRST_DRAWN_WITHIN_SECONDS = 30.0
-"""A browser that has not drawn the figure by then gets its changes all the same."""
+"""A browser that has not drawn the figure by then gets its changes all the same, and again when it has."""
 DRAWN_WITHIN_SECONDS = 2.0
 """A change waits so long for the one before to be drawn, and no longer: a cell that keeps the kernel busy may keep it
 from hearing of it."""
@@ -96,12 +96,17 @@ class LiveFigure:
 
     def _run(self) -> None:
         patience = FIRST_DRAWN_WITHIN_SECONDS
+        was_heard = False
         while not self._stopping.is_set():
-            self.widget.drawn.wait(patience)
+            is_drawn = self.widget.drawn.wait(patience)
             patience = DRAWN_WITHIN_SECONDS
             begin = time.monotonic()
             try:
                 self.widget.drawn.clear()
+                if is_drawn and not was_heard:
+                    was_heard = True
+                    with self._lock:
+                        self.widget.send_again(self._sent_traces, self._sent_layout)
                 if not self.update():
                     self.widget.drawn.set()
             except Exception as error:  # drawing must never end what is drawn
