@@ -105,8 +105,7 @@ class LiveFigure:
                 self.widget.drawn.clear()
                 if is_drawn and not was_heard:
                     was_heard = True
-                    with self._lock:
-                        self.widget.send_again(self._sent_traces, self._sent_layout)
+                    self._send_again()
                 if not self.update():
                     self.widget.drawn.set()
             except Exception as error:  # drawing must never end what is drawn
@@ -124,6 +123,12 @@ class LiveFigure:
             if self.digest.begin is None or not self.digest.members:
                 return False
             return self._send()
+
+    def _send_again(self) -> None:
+        """What was sent before any browser had drawn may be lost."""
+        with self._lock:
+            if self._sent_traces:
+                self.widget.send_again(self._sent_traces, self._sent_layout)
 
     def _window(self) -> Window:
         end = max(self.digest.end - (self.digest.begin or 0.0), 0.0)
