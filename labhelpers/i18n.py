@@ -49,6 +49,11 @@ def in_seconds(value: float, digits: int = 1) -> str:
     return f"{decimal(value, digits)} s"
 
 
+def megabytes(size: int) -> str:
+    """A size in bytes as ``59 MB``; in French ``59 Mo``."""
+    return tr(f"{size / 1e6:.0f} MB", f"{size / 1e6:.0f} Mo")
+
+
 def plural(count: int, one: str, many: str) -> str:
     """``1 attempt``, ``2 attempts``. French counts 0 as one."""
     single = count < 2 if language() == "fr" else count == 1

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from labhelpers.cli.options import lab_option
 from labhelpers.cli.progress import elapsed, steps
-from labhelpers.i18n import tr
+from labhelpers.i18n import megabytes, tr
 
 if TYPE_CHECKING:
     from labhelpers.course.saverecords import Save
@@ -87,8 +87,8 @@ def saves(
     if exported:
         with steps() as report:
             size = archive.export(course_saves.find_in(paths, exported[0]), paths, Path(exported[1]), progress=report)
-        click.echo(tr(f"{exported[1]}: the save {exported[0]!r} ({_megabytes(size)}).",
-                      f"{exported[1]} : la sauvegarde {exported[0]!r} ({_megabytes(size)})."))  # fmt: skip
+        click.echo(tr(f"{exported[1]}: the save {exported[0]!r} ({megabytes(size)}).",
+                      f"{exported[1]} : la sauvegarde {exported[0]!r} ({megabytes(size)})."))  # fmt: skip
     if imported:
         from labhelpers.lab import open_lab
 
@@ -127,7 +127,7 @@ def _print(found: list[Save], sizes: dict[str, int], as_json: bool) -> None:
     table.add_column(tr("of its own", "en propre"), justify="right")
     for row in rows:
         made = datetime.datetime.fromisoformat(row["created_at"]).strftime("%Y-%m-%d %H:%M:%S")
-        size, own = _megabytes(row["size_bytes"]), _megabytes(row["own_bytes"])
+        size, own = megabytes(row["size_bytes"]), megabytes(row["own_bytes"])
         table.add_row(row["name"], kinds[row["kind"]], made, size, own)
     Console(highlight=False, soft_wrap=True).print(table)
 
@@ -142,7 +142,3 @@ def _row(save: Save, others: list[Save], sizes: dict[str, int]) -> dict[str, Any
         "size_bytes": sum(sizes.get(layer, 0) for layer in save.layers),
         "own_bytes": sum(sizes.get(layer, 0) for layer in save.layers if layer not in elsewhere),
     }
-
-
-def _megabytes(size: int) -> str:
-    return tr(f"{size / 1e6:.0f} MB", f"{size / 1e6:.0f} Mo")

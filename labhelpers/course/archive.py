@@ -25,7 +25,7 @@ from labhelpers.course.placing import FreeBytes, free_bytes
 from labhelpers.course.saveerrors import BadArchive, NoRoomToExport, SaveExists
 from labhelpers.course.saverecords import NAME, Save, new_id, read_saves, record_path
 from labhelpers.host import as_root
-from labhelpers.i18n import tr
+from labhelpers.i18n import megabytes, tr
 from labhelpers.lifecycle import Report, locked, say_waiting, silent
 from labhelpers.paths import LabPaths
 
@@ -60,8 +60,7 @@ def export(save: Save, paths: LabPaths, file: Path, *, progress: Report = silent
             "tar", *ATTRIBUTES, "--format=posix", "--sort=name", "-I", "gzip -1", "-cf", str(part),
             "-C", directory, "save.json", "-C", str(paths.saves), *layers,
         ]  # fmt: skip
-        megabytes = f"{needed / 1e6:.0f}"
-        progress(tr(f"Packing {megabytes} MB", f"Empaquetage de {megabytes} Mo"), {})
+        progress(tr(f"Packing {megabytes(needed)}", f"Empaquetage de {megabytes(needed)}"), {})
         try:
             as_root(argv, timeout=TAR_SECONDS)
             # The nodes' keys and secrets are in it.
@@ -91,7 +90,7 @@ def take(lab: Lab, file: Path, *, progress: Report = silent) -> Save:
         try:
             as_root(["mkdir", "-p", str(saves / "layers")])
             as_root(["mkdir", "-m", "700", str(part)])  # nobody meets files of users of this machine there
-            progress(tr(f"Unpacking {size / 1e6:.0f} MB", f"Dépaquetage de {size / 1e6:.0f} Mo"), {})
+            progress(tr(f"Unpacking {megabytes(size)}", f"Dépaquetage de {megabytes(size)}"), {})
             as_root(
                 ["tar", *ATTRIBUTES, "-I", "gzip", "-xpf", str(file.resolve()), "-C", str(part)],
                 timeout=TAR_SECONDS,

@@ -35,7 +35,7 @@ from labhelpers.course.settling import settle
 from labhelpers.course.standing import read_standing
 from labhelpers.errors import LabError
 from labhelpers.host import bridge_is_up
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.lifecycle import Report, is_held, locked, say_waiting, silent
 from labhelpers.paths import LabPaths
 
@@ -66,9 +66,8 @@ class Arrival:
         if self.save is None:
             return tr("This chapter starts from any state: the lab stays as it is.",
                       "Ce chapitre part de n'importe quel état : le lab reste tel quel.")  # fmt: skip
-        seconds = f"{self.ready_seconds:.1f}"
-        said = tr(f"The lab is at {self.save.name!r} ({seconds} s).",
-                  f"Le lab est à {self.save.name!r} ({seconds.replace('.', ',')} s).")  # fmt: skip
+        took = in_seconds(self.ready_seconds)
+        said = tr(f"The lab is at {self.save.name!r} ({took}).", f"Le lab est à {self.save.name!r} ({took}).")
         if self.automatic is None:
             return said
         return f"{said} {_kept_text(self.automatic)}"
