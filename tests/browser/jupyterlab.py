@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -163,16 +162,12 @@ def cell_with(page: Page, text: str) -> Locator:
     return page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{index}']")
 
 
-def await_in_cell(page: Page, text: str, selector: str, within_milliseconds: float = PATIENCE_MILLISECONDS) -> None:
+def await_in_cell(page: Page, text: str, selector: str) -> None:
     """Wait until that is visible in the cell: a page that was just loaded may still go back to the notebook's top."""
-    deadline = time.monotonic() + within_milliseconds / 1000
-    while True:
-        try:
-            expect(cell_with(page, text).locator(selector).first).to_be_visible(timeout=within_milliseconds / 10)
-            return
-        except AssertionError:
-            if time.monotonic() > deadline:
-                raise
+    wait_until(
+        lambda: cell_with(page, text).locator(selector).first.is_visible(),
+        what=f"{selector} in the cell with {text}", within=60, every=1,
+    )  # fmt: skip
 
 
 def run_cell(page: Page, text: str) -> Locator:
