@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from labhelpers import lifecycle
@@ -19,6 +18,7 @@ from labhelpers.course.chapters import ChapterFile, chapter_files, choose, found
 from labhelpers.course.places import LabPlaces
 from labhelpers.lab import open_lab
 from tests.live.machine import WORKSHOP, residues, workshop
+from tests.notebooks.written import write_notebook
 
 LAB = "test-resume"
 
@@ -114,11 +114,7 @@ class Instead(ChapterFile):
 
 def instead(directory: Path, number: str, cell: str) -> ChapterFile:
     file = choose([number], chapter_files())[0]
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell("%load_ext labhelpers"), nbformat.v4.new_code_cell(cell)],
-        metadata={"kernelspec": {"name": "workshop-en", "display_name": "x", "language": "python"}},
-    )
-    nbformat.write(notebook, directory / f"{number}.ipynb")
+    write_notebook(directory / f"{number}.ipynb", "en", cell)
     return Instead(number, file.name, directory / file.source.name)
 
 

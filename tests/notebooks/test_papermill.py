@@ -26,6 +26,7 @@ from labhelpers.paths import LabPaths
 from tests.notebooks import labs
 from tests.notebooks.screen import open_lines
 from tests.notebooks.secrets import leaks, leaks_in_git, secrets_of
+from tests.notebooks.written import write_notebook
 from tests.unit.book_links import broken
 
 LANGUAGE: Language = "fr" if os.environ.get("WORKSHOP_TEST_PAPERMILL") == "fr" else "en"
@@ -141,18 +142,10 @@ def test_the_book_of_this_run_is_whole_and_fetches_nothing(course: Course, tmp_p
 
 
 def test_a_wrong_command_makes_the_run_fail(course: Course, tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell("%load_ext labhelpers"),
-            nbformat.v4.new_code_cell("%%on pg-1\npatronictl lisst"),
-            nbformat.v4.new_code_cell("print('too late')"),
-        ],
-        metadata={"kernelspec": {"name": f"workshop-{LANGUAGE}", "display_name": "x", "language": "python"}},
+    wrong = write_notebook(
+        tmp_path / "wrong.ipynb", LANGUAGE, "%%on pg-1\npatronictl lisst", "print('too late')"
     )
-    nbformat.write(notebook, tmp_path / "wrong.ipynb")
-    record = execute_notebook(
-        tmp_path / "wrong.ipynb", tmp_path / "out.ipynb", lab=course.lab, language=LANGUAGE
-    )
+    record = execute_notebook(wrong, tmp_path / "out.ipynb", lab=course.lab, language=LANGUAGE)
     assert record.outcome == "failed"
     assert [cell.outcome for cell in record.cells] == ["passed", "failed", "not run"]
     assert "pg-1" in (record.reason or "")
