@@ -130,7 +130,8 @@ def test_theme_follows_the_system_until_it_is_chosen_and_the_chart_follows_too(b
             "before => getComputedStyle(document.querySelector('.xtick text')).fill !== before", arg=label
         )
         assert ground_of(page) > 240
-        page.get_by_role("link", name="Next").click()
+        with page.expect_navigation():
+            page.get_by_role("link", name="Next").click()
         assert ground_of(page) > 240
 
 

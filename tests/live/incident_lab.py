@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 
+from labhelpers.errors import PostgresUnreachable
 from labhelpers.lab import Lab, open_lab
 from labhelpers.lifecycle import ensure_up
 from labhelpers.waiting import wait_until
@@ -63,7 +65,10 @@ def cluster_lab(name: str = LAB) -> Lab:
 
 
 def ensure_app(lab: Lab) -> None:
-    """What chapter 04 makes for clients: the role, its database and their entry in pg_hba."""
+    """What chapter 04 makes for clients: the role, its database and their entry in pg_hba.
+
+    A replica replays the role, and its Patroni takes the entry at its own next loop: after the leader.
+    """
     leader = lab.patroni.wait_for_leader(within=60)
     network = f"{lab.topology.network}.0/24"
     entries = [
@@ -78,7 +83,15 @@ def ensure_app(lab: Lab) -> None:
         password = lab.secret("app")
         sql = f"create role app login password '{password}'; grant pg_monitor to app"
         lab.nodes[leader].run(f'psql -qc "{sql}" && createdb -O app app', user="postgres")
-    wait_until(lambda: lab.postgres.query(leader, "select 1"), what="the role app to be let in", within=30)
+    for node in lab.topology.postgres:
+        wait_until(partial(_lets_app_in, lab, node), what=f"the role app to be let in on {node}", within=30)
+
+
+def _lets_app_in(lab: Lab, node: str) -> bool:
+    try:
+        return bool(lab.postgres.query(node, "select 1"))
+    except PostgresUnreachable:
+        return False
 
 
 def command(*argv: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
