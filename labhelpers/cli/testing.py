@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 CELL_TIMEOUT_SECONDS = 1200
 KEEP_LABS = "WORKSHOP_KEEP_LABS"
 """Set for a part, its labs stay when it ends (tests/notebooks/labs.py)."""
-PARTS = ("unit", "papermill", "nbval", "live", "browser", "fresh_machine", "mutations", "trials", "tour")
+PARTS = ("unit", "papermill", "nbval", "lab", "live", "browser", "fresh_machine", "mutations", "trials", "tour")
 GROUPS = {"notebooks": ("papermill", "nbval")}
 LONG_ONLY = ("tour",)
+UNIT_PROCESSES = "2"
+"""The unit tests run last, and need a processor where all others need a lab."""
 
 
 @click.command()
@@ -32,7 +34,7 @@ LONG_ONLY = ("tour",)
 @click.option("--all", "everything", is_flag=True, help="Also what takes long, and both tools over both languages.")
 @click.option("-k", "expression", help="Only the tests that match, as pytest's -k.")
 def test(what: tuple[str, ...], everything: bool, expression: str | None) -> None:
-    """Run the tests: unit, live, papermill over the English course, nbval over the French one, browser.
+    """Run the tests: unit, labs, papermill over the English course, nbval over the French one, browser.
 
     WHAT names a part; without it, all that CI runs. Labs whose names begin with `test` are made and removed;
     no other lab is touched. The exit status is 0 only if something ran and all of it passed.
@@ -122,10 +124,10 @@ def _chosen(what: tuple[str, ...], everything: bool) -> tuple[str, ...]:
 
 
 def _lanes(chosen: tuple[str, ...], everything: bool, expression: str | None, root: Path) -> list[list[Part]]:
-    """Lanes side by side, parts of a lane one after the other.
+    """The lanes, the longest first, so that those side by side end at much the same time.
 
-    The two courses are the longest parts, so they begin; what needs the processor rather than a lab's waits
-    follows in the same lanes."""
+    Parts that use the same lab are in one lane.
+    """
 
     def of(name: str, language: Language = "en") -> list[Part]:
         if name not in chosen:
@@ -139,11 +141,14 @@ def _lanes(chosen: tuple[str, ...], everything: bool, expression: str | None, ro
         return of(name, language) if everything else []
 
     return [
-        # The mutations take over the lab that the English course has just built, before it is made anew.
-        [*of("papermill"), *of("mutations"), *of("unit"), *of("trials"), *of("fresh_machine"), *other("nbval", "en")],
-        # The panel is tried on the lab of the incidents: after them, never beside them.
-        [*of("nbval", "fr"), *of("live"), *of("browser"), *other("papermill", "fr")],
         of("tour"),
+        [*of("nbval", "fr"), *other("papermill", "fr")],
+        # The mutations take over the lab that the English course has just built, before it is made anew.
+        [*of("papermill"), *of("mutations"), *other("nbval", "en")],
+        [*of("live"), *of("browser"), *of("trials")],
+        of("lab"),
+        of("fresh_machine"),
+        of("unit"),
     ]
 
 
@@ -167,5 +172,5 @@ def _part(name: str, language: Language, expression: str | None, everything: boo
     elif not list((root / "tests" / name).glob("test_*.py")):
         return []
     else:
-        arguments = [f"tests/{name}"]
+        arguments = [f"tests/{name}", *(["-n", UNIT_PROCESSES] if name == "unit" else [])]
     return [Part(name, (*arguments, *selection), environment, may_be_empty=bool(expression))]

@@ -115,8 +115,12 @@ def automatic(lab: Lab, target: Save) -> Save:
 
 
 def first_started(lab: Lab, expected: Expected) -> list[str]:
-    replicas = [node for node in lab.topology.postgres if node != expected.first] if expected.first else []
-    return [node for node in lab.topology.names if node not in replicas]
+    """The nodes that the others wait for: etcd's, where a leader is to come.
+
+    A Patroni that finds no etcd when it starts asks again only five seconds later (``get_etcd_client`` in
+    https://github.com/patroni/patroni/blob/master/patroni/dcs/etcd.py).
+    """
+    return list(lab.topology.etcd if expected.first else lab.topology.names)
 
 
 def why_unusable(lab: Lab, save: Save) -> str | None:

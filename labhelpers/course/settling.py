@@ -62,22 +62,34 @@ def settle(lab: Lab, progress: Report) -> Settled:
 
 
 def _start_missing(lab: Lab, expected: Expected, settled: Settled) -> None:
-    """Start what does not run yet; the replicas last where the leader has to be first. SSH answers on all then."""
+    """Start what does not run yet: where a leader has to be first, etcd, then the leader, then all others. SSH answers
+    on all then."""
     with ThreadPoolExecutor(max_workers=len(lab.topology.names)) as pool:
         starter = _Starter(lab, pool)
-        if expected.first:
-            before_replicas = first_started(lab, expected)
-            what = tr(f"{expected.first} to hold the leader key", f"voir {expected.first} tenir le jeton leader")
+        leader = expected.first
+        if leader:
+            what = tr(f"{leader} to hold the leader key", f"voir {leader} tenir le jeton leader")
+            with settled.part("etcd"):
+                _start_etcd(lab, starter, first_started(lab, expected))
 
             def leads() -> bool:
-                starter.start_stopped(before_replicas)
-                return _key_holder(lab) == expected.first
+                starter.start_stopped([leader])
+                return _key_holder(lab) == leader
 
             with settled.part("leader"):
                 wait_until(leads, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
         with settled.part("others"):
             what = tr("SSH on all nodes", "SSH sur tous les nœuds")
             wait_until(starter.all_answer, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
+
+
+def _start_etcd(lab: Lab, starter: _Starter, nodes: Sequence[str]) -> None:
+    def serves() -> bool:
+        starter.start_stopped(nodes)
+        return lab.etcd.has_quorum()
+
+    what = tr("etcd's majority", "la majorité d'etcd")
+    wait_until(serves, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
 
 
 class _Starter:
@@ -121,7 +133,7 @@ def _key_holder(lab: Lab) -> str | None:
 
 def _wait_for_services(lab: Lab, expected: Expected, settled: Settled) -> None:
     wanted = expected.replicas
-    if expected.etcd:
+    if expected.etcd and not expected.first:
         with settled.part("etcd"):
             wait_until(lab.etcd.has_quorum, what=tr("etcd's majority", "la majorité d'etcd"), within=READY_SECONDS)
     if wanted is not None:

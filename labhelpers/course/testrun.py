@@ -1,20 +1,23 @@
 """Several pytest runs side by side, and one summary in pytest's own words.
 
-Two labs are two sets of containers, so the English and the French course can run at the same time: each
-*lane* is a list of *parts* that run one after the other, each part is one pytest run with its own report
-(JUnit's XML), and the counts at the end come from those reports alone. What cannot be counted has failed.
+Two labs are two sets of containers, so the English and the French course can run at the same time. A *lane* is a
+list of *parts* that run one after the other, for they share a lab; some lanes run side by side, and the next one
+begins when one of them has ended. Each part is one pytest run with its own report (JUnit's XML), and the counts at the
+end come from those reports alone. What cannot be counted has failed.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +96,7 @@ def read_report(path: Path, part: str) -> Counts:
 
 
 class Runner:
-    """Runs lanes side by side; what they print comes out line by line, marked with the part's name."""
+    """Runs lanes, some side by side; what they print comes out line by line, marked with the part's name."""
 
     def __init__(self, root: Path, reports: Path, out: Callable[[str], None] | None = None) -> None:
         self._root, self._reports = root, reports
@@ -103,13 +106,18 @@ class Runner:
         self._stopped = False
         self.results: dict[str, Counts] = {}
 
-    def run(self, lanes: Sequence[Sequence[Part]]) -> Counts:
-        """All parts of all lanes. Ctrl-C interrupts pytest in each, and what was done is still counted.
+    def run(self, lanes: Sequence[Sequence[Part]], at_once: int = 2) -> Counts:
+        """All parts of all lanes, in their order, ``at_once`` lanes at a time.
+
+        Ctrl-C interrupts pytest in each, and what was done is still counted.
 
         Raises:
             KeyboardInterrupt: after the parts have ended.
         """
-        threads = [threading.Thread(target=self._lane, args=(lane,), daemon=True) for lane in lanes if lane]
+        waiting: queue.SimpleQueue[Sequence[Part]] = queue.SimpleQueue()
+        for lane in lanes:
+            waiting.put(lane)
+        threads = [threading.Thread(target=self._lanes, args=(waiting,), daemon=True) for _ in range(at_once)]
         for thread in threads:
             thread.start()
         try:
@@ -126,11 +134,13 @@ class Runner:
     def total(self) -> Counts:
         return sum(self.results.values(), Counts())
 
-    def _lane(self, parts: Iterable[Part]) -> None:
-        for part in parts:
-            if self._stopped:
-                return
-            self.results[part.name] = self._part(part)
+    def _lanes(self, waiting: queue.SimpleQueue[Sequence[Part]]) -> None:
+        with suppress(queue.Empty):
+            while True:
+                for part in waiting.get_nowait():
+                    if self._stopped:
+                        return
+                    self.results[part.name] = self._part(part)
 
     def _part(self, part: Part) -> Counts:
         report = self._reports / f"{part.name}.xml"

@@ -158,3 +158,4 @@ def test_frozen_primary_is_followed_on_the_chart_healed_and_read_later(lab: Lab,
     opened(page)
     await_kernel(page)
     await_in_cell(page, RECORDING, ".js-plotly-plot .main-svg")
+    expect(page.locator(".workshop-panel .js-plotly-plot .barlayer .point").first).to_be_visible()

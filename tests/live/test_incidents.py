@@ -18,8 +18,8 @@ from labhelpers.incidents.catalogue import BY_HAND, CATALOGUE
 from labhelpers.incidents.world import LabWorld
 from labhelpers.lab import Lab
 from labhelpers.waiting import wait_until
+from tests.lab.machine import take_down_like_a_reboot
 from tests.live import incident_lab as eyes
-from tests.live.machine import take_down_like_a_reboot
 
 pytestmark = pytest.mark.live
 

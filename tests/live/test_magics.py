@@ -13,6 +13,7 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
+from labhelpers import incidents
 from labhelpers.checks import run_check
 from labhelpers.lab import Lab
 from labhelpers.paths import LabPaths
@@ -22,7 +23,7 @@ from tests.live import incident_lab
 
 pytestmark = pytest.mark.live
 
-LAB = "test-magics"
+LAB = incident_lab.LAB
 CELL_SECONDS = 120.0
 
 
@@ -80,7 +81,8 @@ class Notebook:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    lab = incident_lab.cluster_lab(LAB)
+    lab = incident_lab.cluster_lab()
+    assert incidents.heal(lab).ok
     lab.patroni.wait_for_healthy(within=90)
     yield lab
     lab.close()

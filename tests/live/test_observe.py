@@ -20,17 +20,16 @@ from labhelpers.incidents import client_network
 from labhelpers.lab import Lab
 from labhelpers.observe.records import Attempt
 from labhelpers.waiting import slowness, wait_until
-from tests.live.incident_lab import cluster_lab, command, ensure_app
+from tests.live.incident_lab import LAB, cluster_lab, command, ensure_app
 
 pytestmark = pytest.mark.live
 
-LAB = "test-obs"
 RESOLUTION_SECONDS = 0.1
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    lab = cluster_lab(LAB)
+    lab = cluster_lab()
     ensure_app(lab)
     yield lab
     incidents.heal(lab)

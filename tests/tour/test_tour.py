@@ -31,7 +31,7 @@ from labhelpers.incidents import eventlog
 from labhelpers.incidents.catalogue import CATALOGUE
 from labhelpers.lab import Lab, open_lab
 from labhelpers.waiting import wait_until
-from tests.live.machine import WORKSHOP, take_down_like_a_reboot, workshop
+from tests.lab.machine import WORKSHOP, take_down_like_a_reboot, workshop
 from tests.notebooks import labs
 
 LAB = "test-tour"

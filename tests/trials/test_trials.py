@@ -17,7 +17,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    lab = cluster_lab("test-trials")  # its own: the tests of incidents run beside it
+    lab = cluster_lab()
     assert incidents.heal(lab).ok
     yield lab
     incidents.heal(lab)

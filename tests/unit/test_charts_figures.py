@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import scenes
 
+from labhelpers.charts.figure_widget import WholeFigureWidget
 from labhelpers.charts.frozen import LARGEST_BYTES, PLOTLY_MIME, bundle
 from labhelpers.charts.incident import headline, incident_figure
 from labhelpers.charts.layers import layers_figure
@@ -254,6 +255,15 @@ def test_nothing_is_sent_to_a_browser_that_has_not_drawn_yet(tmp_path: Path) -> 
         live.stop()
         writer.close()
     assert live.error is None
+
+
+def test_browser_that_comes_later_is_told_the_figure_as_it_is_by_then() -> None:
+    figure = WholeFigureWidget([{"type": "scatter", "x": [], "y": []}], {"title": {"text": "at first"}}, {})
+    figure.data[0].update(x=[1, 2], y=[3, 4])
+    figure.layout.title.text = "by now"
+    told = figure.get_state()
+    assert (list(told["_widget_data"][0]["x"]), list(told["_widget_data"][0]["y"])) == ([1, 2], [3, 4])
+    assert told["_widget_layout"]["title"]["text"] == "by now"
 
 
 def test_live_title_says_how_long_clients_have_been_waiting() -> None:

@@ -74,6 +74,13 @@ def test_parts_of_a_lane_run_in_order_with_their_environment(tmp_path):
     assert run.run([[first, Part("then", then.arguments, {"HERE": "x"})]]).ok
 
 
+def test_a_lane_begins_where_one_has_ended(tmp_path):
+    run, _ = runner(tmp_path)
+    first = add_tests(tmp_path, "first", "import pathlib\ndef test_a(): pathlib.Path('mark').touch()\n")
+    then = add_tests(tmp_path, "then", "import pathlib\ndef test_a(): assert pathlib.Path('mark').exists()\n")
+    assert run.run([[first], [], [then]], at_once=1).ok
+
+
 @pytest.mark.parametrize(
     ("counts", "seconds", "line"),
     [

@@ -17,7 +17,7 @@ import pytest
 
 from labhelpers import lifecycle
 from labhelpers.waiting import wait_until
-from tests.live.machine import WORKSHOP, output_of, residues
+from tests.lab.machine import WORKSHOP, output_of, residues
 
 LAB = "test-tunnel"
 TOKEN = "only-for-this-test"

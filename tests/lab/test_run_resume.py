@@ -17,7 +17,7 @@ from labhelpers.course import batch, states
 from labhelpers.course.chapters import ChapterFile, chapter_files, choose, foundations, read_course
 from labhelpers.course.places import LabPlaces
 from labhelpers.lab import open_lab
-from tests.live.machine import WORKSHOP, residues, workshop
+from tests.lab.machine import WORKSHOP, residues, workshop
 from tests.notebooks.written import write_notebook
 
 LAB = "test-resume"

@@ -20,7 +20,7 @@ from labhelpers.lab import Lab, open_lab
 from labhelpers.paths import STATE, LabPaths
 from labhelpers.topology import PLAYBOOK, load_topology
 from labhelpers.waiting import wait_until
-from tests.live.machine import output_of, residues, workshop
+from tests.lab.machine import output_of, residues, workshop
 
 LAB = "test-isol"
 

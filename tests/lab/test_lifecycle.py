@@ -19,7 +19,7 @@ from labhelpers.lab import Lab, open_lab
 from labhelpers.paths import LabPaths
 from labhelpers.topology import load_topology
 from labhelpers.waiting import wait_until
-from tests.live.machine import WORKSHOP, images, output_of, residues, take_down_like_a_reboot, workshop
+from tests.lab.machine import WORKSHOP, images, output_of, residues, take_down_like_a_reboot, workshop
 
 LAB = "test-life"
 

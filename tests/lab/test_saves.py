@@ -35,7 +35,7 @@ from labhelpers.lab import Lab, open_lab
 from labhelpers.paths import LabPaths
 from labhelpers.topology import load_topology
 from labhelpers.waiting import wait_until
-from tests.live.machine import WORKSHOP, take_down_like_a_reboot, workshop
+from tests.lab.machine import WORKSHOP, take_down_like_a_reboot, workshop
 
 LAB = "test-saves"
 MARK = "/root/mark"
