@@ -90,6 +90,14 @@ class Containers:
                 self._lxc("lxc-freeze", name)
                 self._lxc("lxc-unfreeze", name)
 
+    def hold(self, name: str) -> None:
+        """Suspend the node's init: its network answers, what runs there goes on, and nothing more is started."""
+        self._signal_init(name, "STOP")
+
+    def release(self, name: str) -> None:
+        """Let the node's init go on. Nothing happens where it does."""
+        self._signal_init(name, "CONT")
+
     def start(self, *names: str) -> None:
         """Start the nodes. Running ones stay so; it does not wait for their services."""
         log = self._paths.log
@@ -118,6 +126,12 @@ class Containers:
         self._ours([name])
         self._lxc("lxc-stop", name, "-k", check=False)
         self._lxc("lxc-wait", name, "-s", "STOPPED", "-t", "20", timeout=30)
+
+    def _signal_init(self, name: str, signal: str) -> None:
+        self._ours([name])
+        pid = self.pid(name)
+        if pid is not None:
+            as_root(["kill", f"-{signal}", str(pid)])
 
     def _each(self, command: str, names: tuple[str, ...], *, unless: State) -> None:
         for name in self._ours(names):

@@ -114,13 +114,9 @@ def automatic(lab: Lab, target: Save) -> Save:
     return record(lab, name, "automatic", standing.expectations(lab), before=target.name)
 
 
-def first_started(lab: Lab, expected: Expected) -> list[str]:
-    """The nodes that the others wait for: etcd's, where a leader is to come.
-
-    A Patroni that finds no etcd when it starts asks again only five seconds later (``get_etcd_client`` in
-    https://github.com/patroni/patroni/blob/master/patroni/dcs/etcd.py).
-    """
-    return list(lab.topology.etcd if expected.first else lab.topology.names)
+def first_started(lab: Lab, leader: str | None) -> list[str]:
+    """All nodes; where a leader is to come, those that PostgreSQL's wait for."""
+    return [node for node in lab.topology.names if leader is None or node not in lab.topology.postgres]
 
 
 def why_unusable(lab: Lab, save: Save) -> str | None:
@@ -183,7 +179,7 @@ def plan(lab: Lab, action: str, target: Save, kept: Keeping | None) -> dict[str,
         "save": kept.record.to_json() if kept else None,
         "merge": {"into": kept.record.layers[0], "layers": kept.merged} if kept and kept.merged else None,
         "order": stop_order(lab) if action == "save" else None, "secrets": target.secrets,
-        "first": first_started(lab, target.expected), "state": where.to_json(),
+        "first": first_started(lab, target.expected.first), "state": where.to_json(),
         "release": {
             "freeze": list(topology.postgres), "key": encode(lab.etcd.leader_key_path),
             "urls": [lab.etcd.url(node) for node in topology.etcd],

@@ -52,6 +52,8 @@ def settle(lab: Lab, progress: Report) -> Settled:
         _wait_for_services(lab, expected, settled)
     except LabError:
         # Whoever comes next goes on from here, and does not wait in vain once more.
+        for node in lab.topology.postgres:
+            lab.containers.release(node)
         if where:
             write_standing(lab.paths, replace(where, settled=True, fingerprint=None))
         raise
@@ -62,34 +64,38 @@ def settle(lab: Lab, progress: Report) -> Settled:
 
 
 def _start_missing(lab: Lab, expected: Expected, settled: Settled) -> None:
-    """Start what does not run yet: where a leader has to be first, etcd, then the leader, then all others. SSH answers
-    on all then."""
+    """Start what does not run yet; where a leader has to be first, etcd, the leader, its replicas. SSH answers then."""
     with ThreadPoolExecutor(max_workers=len(lab.topology.names)) as pool:
         starter = _Starter(lab, pool)
-        leader = expected.first
-        if leader:
-            what = tr(f"{leader} to hold the leader key", f"voir {leader} tenir le jeton leader")
-            with settled.part("etcd"):
-                _start_etcd(lab, starter, first_started(lab, expected))
-
-            def leads() -> bool:
-                starter.start_stopped([leader])
-                return _key_holder(lab) == leader
-
-            with settled.part("leader"):
-                wait_until(leads, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
+        if expected.first:
+            _start_leader(lab, expected.first, starter, settled)
         with settled.part("others"):
             what = tr("SSH on all nodes", "SSH sur tous les nœuds")
             wait_until(starter.all_answer, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
 
 
-def _start_etcd(lab: Lab, starter: _Starter, nodes: Sequence[str]) -> None:
+def _start_leader(lab: Lab, leader: str, starter: _Starter, settled: Settled) -> None:
+    """Etcd first: a Patroni that does not find it asks again only five seconds later (``get_etcd_client`` in
+    https://github.com/patroni/patroni/blob/master/patroni/dcs/etcd.py). The replicas are let go when it leads."""
+
     def serves() -> bool:
-        starter.start_stopped(nodes)
+        starter.start_stopped(first_started(lab, leader))
         return lab.etcd.has_quorum()
 
-    what = tr("etcd's majority", "la majorité d'etcd")
-    wait_until(serves, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
+    def leads() -> bool:
+        starter.start_stopped([leader])
+        return _key_holder(lab) == leader
+
+    replicas = [node for node in lab.topology.postgres if node != leader]
+    with settled.part("etcd"):
+        if lab.containers.state(leader) == "stopped":
+            starter.hold(replicas)
+        what = tr("etcd's majority", "la majorité d'etcd")
+        wait_until(serves, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
+    with settled.part("leader"):
+        what = tr(f"{leader} to hold the leader key", f"voir {leader} tenir le jeton leader")
+        wait_until(leads, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
+    starter.release(replicas)
 
 
 class _Starter:
@@ -104,6 +110,23 @@ class _Starter:
     def refused(self) -> str:
         """What LXC said last, where it refused to start a node."""
         return self._refused
+
+    def hold(self, nodes: Sequence[str]) -> None:
+        """Start the nodes, and nothing in them: the kernel of each refuses what comes.
+
+        The leader asks its replicas for their positions before it takes the key. From one that is down it gets no
+        answer, which costs two seconds (``fetch_node_status`` in
+        https://github.com/patroni/patroni/blob/master/patroni/ha.py).
+        """
+        list(self._pool.map(self._hold, nodes))
+
+    def _hold(self, node: str) -> None:
+        self._start(node)
+        self._lab.containers.hold(node)
+
+    def release(self, nodes: Sequence[str]) -> None:
+        """Let them go on to boot."""
+        list(self._pool.map(self._lab.containers.release, nodes))
 
     def start_stopped(self, names: Sequence[str]) -> None:
         stopped = [node for node in names if self._lab.containers.state(node) == "stopped"]

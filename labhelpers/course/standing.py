@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,15 +76,19 @@ def look(lab: Lab) -> str | None:
     if set(lab.containers.states().values()) != {"running"}:
         return None
     try:
-        files = call(lab.paths, "scan", {"nodes": list(lab.topology.names)})
-        expected = expectations(lab)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            scanning = pool.submit(call, lab.paths, "scan", {"nodes": list(lab.topology.names)})
+            expected = expectations(lab)
+            etcd = _etcd_digest(lab) if expected.etcd else None
+            database = _database(lab) if expected.replicas is not None else None
+            files = scanning.result()
         if holds_what_nobody_tells(files, expected):
             return None
         seen = {
             "files": {node: found["digest"] for node, found in files.items()},
             "expected": asdict(expected),
-            "etcd": _etcd_digest(lab) if expected.etcd else None,
-            "database": _database(lab) if expected.replicas is not None else None,
+            "etcd": etcd,
+            "database": database,
         }
     except (LabError, DiskProblem):
         return None
