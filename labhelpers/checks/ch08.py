@@ -141,7 +141,7 @@ def _pending(lab: Lab, node: str) -> Finding:
 
 
 @check(
-    "08.one_source", chapter="08", en="No instance has settings of its own", fr="Aucune instance n'a de réglages à elle"
+    "08.one-source", chapter="08", en="No instance has settings of its own", fr="Aucune instance n'a de réglages à elle"
 )
 def one_source(lab: Lab) -> Iterator[Finding]:
     auto = f"/var/lib/postgresql/{lab.topology.postgres_version}/main/postgresql.auto.conf"

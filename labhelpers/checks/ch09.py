@@ -286,7 +286,7 @@ def _judge_archiving(lab: Lab, node: str, fact: Facts, stored: bool) -> Iterator
         )  # fmt: skip
 
 
-@check("09.leader_script", chapter="09", en="leader.sh on the backup node names the leader",
+@check("09.leader-script", chapter="09", en="leader.sh on the backup node names the leader",
        fr="leader.sh, sur le nœud de sauvegarde, nomme le leader")  # fmt: skip
 def leader_script(lab: Lab) -> Iterator[Finding]:
     backup, leader = lab.topology.backup[0], lab.patroni.leader()

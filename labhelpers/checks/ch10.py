@@ -78,7 +78,7 @@ def rows(lab: Lab) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@check("10.config_kept", chapter="10", en="The configuration survived, archiving included",
+@check("10.config-kept", chapter="10", en="The configuration survived, archiving included",
        fr="La configuration a survécu, archivage compris")  # fmt: skip
 def config_kept(lab: Lab) -> Iterator[Finding]:
     stored = lab.patroni.config()
@@ -108,7 +108,7 @@ def config_kept(lab: Lab) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-@check("10.backup_after", chapter="10", en="A full backup was taken since the restore",
+@check("10.backup-after", chapter="10", en="A full backup was taken since the restore",
        fr="Une sauvegarde complète a été faite depuis la restauration")  # fmt: skip
 def backup_after(lab: Lab) -> Iterator[Finding]:
     node = lab.topology.backup[0]

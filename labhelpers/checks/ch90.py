@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TAG = "nofailover"
 
 
-@check("90.never_leads", chapter="90", en="The last database never leads", fr="La dernière base ne mène jamais")
+@check("90.never-leads", chapter="90", en="The last database never leads", fr="La dernière base ne mène jamais")
 def never_leads(lab: Lab) -> Iterator[Finding]:
     node, path = lab.topology.postgres[-1], config_path(lab)
     facts, silent = ask(lab, [node], {"written": f"grep -Ei '^ *{TAG}: *(true|yes|on)' {path}"})

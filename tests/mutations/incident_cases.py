@@ -119,7 +119,7 @@ CASES: tuple[Case, ...] = (
     wrong("the clients' table is not there", "07.one-history", "journal-missing", None,
           psql("alter table journal rename to kept", "alter table kept rename to journal", database="app"))
     .given(JOURNAL),
-    wrong("nobody said that the last database must not lead", "90.never_leads", "tag-missing", "pg-3",
+    wrong("nobody said that the last database must not lead", "90.never-leads", "tag-missing", "pg-3",
           _tagged("false", "true")).given(_tagged("true", "false")),
     right("synchronous mode stored as off", "07.settings",
           stored({"synchronous_mode": False}, {"synchronous_mode": None})),

@@ -69,7 +69,7 @@ def test_the_file_that_pgbackrest_reads_first_is_the_one_that_is_mended() -> Non
     assert "[main]" in finding.command
 
 
-@pytest.mark.parametrize("name", ["09.stanza", "09.archiving", "09.backup", "10.backup_after", "start.backup"])
+@pytest.mark.parametrize("name", ["09.stanza", "09.archiving", "09.backup", "10.backup-after", "start.backup"])
 def test_a_frozen_backup_node_is_named(name: str) -> None:
     here = failing(InfoUnreadable("backup", "no answer"), containers=ScriptedContainers({"backup": "frozen"}))
     assert [(finding.key, finding.node) for finding in run_check(here, name).findings] == [("node-frozen", "backup")]
