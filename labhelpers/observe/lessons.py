@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FIRST_COMMITS = 10
 FIRST_WITHIN_SECONDS = 60.0
-PINNED_RATE = 100.0
+BLINK_RATE = 100.0
 """Commits a second: enough of them fall into the blink after a thaw (about 0.15 s, measured)."""
 SEEN_WITHIN_SECONDS = 10.0
 WRITES_WITHIN_SECONDS = 90.0
@@ -74,7 +74,7 @@ def start(lab: Lab, name: str, pinned_to: str | None = None) -> Session:
 
     What is broken before they do would not be noticed by them. Raises ``WaitTimeout``.
     """
-    specs = [_ordinary] + ([ClientSpec(pinned_to=pinned_to, rate=PINNED_RATE)] if pinned_to else [])
+    specs = [_ordinary] + ([ClientSpec(pinned_to=pinned_to, rate=BLINK_RATE)] if pinned_to else [])
     session = start_session(lab, name, specs)
     session.show()
 
