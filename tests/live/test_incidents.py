@@ -131,7 +131,7 @@ def test_crashed_postgresql_is_started_again_by_patroni(lab: Lab) -> None:
 
 def test_crashed_patroni_leaves_postgresql_writable(lab: Lab) -> None:
     [node] = incidents.inject(lab, "patroni-crash").nodes
-    assert processes(lab, node, "patroni") == []
+    eventually(lambda: processes(lab, node, "patroni") == [], "Patroni's end, its zombie's too", within=5)
     assert eyes.sql(lab, node, "select pg_is_in_recovery()") == "f"
     assert incidents.heal(lab).ok
     assert processes(lab, node, "patroni")

@@ -83,6 +83,7 @@ class Notebook:
 def lab() -> Iterator[Lab]:
     lab = incident_lab.cluster_lab()
     assert incidents.heal(lab).ok
+    lab.patroni.switchover("pg-1")  # the incidents' tests leave the lead where it fell
     lab.patroni.wait_for_healthy(within=90)
     yield lab
     lab.close()
