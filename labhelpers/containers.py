@@ -99,10 +99,12 @@ class Containers:
         self._signal_init(name, "CONT")
 
     def start(self, *names: str) -> None:
-        """Start the nodes. Running ones stay so; it does not wait for their services."""
+        """Start the nodes, or let them go on where they are held. It does not wait for their services."""
         log = self._paths.log
         for name in self._ours(names):
-            if self.state(name) == "stopped":
+            if self.state(name) != "stopped":
+                self.release(name)
+            else:
                 self._lxc("lxc-start", name, "-o", str(log / f"{name}.log"), "-l", "WARN")
 
     def stop(self, *names: str, timeout: float = 30) -> None:

@@ -292,6 +292,7 @@ def _mend(world: World, residue: Residue) -> None:
     elif residue.kind == "replay-paused":
         run_on(world, node, RESUME_REPLAY)
     elif residue.kind == "unreachable":
+        world.start(node)  # held at its start, by a goto that was cut off
         reach(world, node)
 
 

@@ -129,6 +129,17 @@ def test_crashed_postgresql_is_started_again_by_patroni(lab: Lab) -> None:
     came_out_as_declared(lab, "postgres-crash", led)
 
 
+def test_replica_that_was_held_at_its_start_is_let_go(lab: Lab) -> None:
+    """As a ``goto`` that was cut off leaves it."""
+    replica = replica_of(lab)
+    lab.containers.kill(replica)
+    lab.containers.start(replica)
+    lab.containers.hold(replica)
+    assert [residue.node for residue in incidents.residues(lab)] == [replica]
+    assert incidents.heal(lab).ok
+    is_clean(lab)
+
+
 def test_crashed_patroni_leaves_postgresql_writable(lab: Lab) -> None:
     [node] = incidents.inject(lab, "patroni-crash").nodes
     eventually(lambda: processes(lab, node, "patroni") == [], "Patroni's end, its zombie's too", within=5)
