@@ -25,7 +25,7 @@ KEEP_LABS = "WORKSHOP_KEEP_LABS"
 PARTS = ("unit", "papermill", "nbval", "lab", "live", "browser", "fresh_machine", "mutations", "trials", "tour")
 GROUPS = {"notebooks": ("papermill", "nbval")}
 LONG_ONLY = ("tour",)
-UNIT_PROCESSES = "2"
+SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """The unit tests run last, and need a processor where all others need a lab."""
 
 
@@ -172,5 +172,5 @@ def _part(name: str, language: Language, expression: str | None, everything: boo
     elif not list((root / "tests" / name).glob("test_*.py")):
         return []
     else:
-        arguments = [f"tests/{name}", *(["-n", UNIT_PROCESSES] if name == "unit" else [])]
+        arguments = [f"tests/{name}", *(SIDE_BY_SIDE if name == "unit" else ())]
     return [Part(name, (*arguments, *selection), environment, may_be_empty=bool(expression))]

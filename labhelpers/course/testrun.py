@@ -95,6 +95,11 @@ def read_report(path: Path, part: str) -> Counts:
         return Counts(broken=(part,))
 
 
+def _environment() -> dict[str, str]:
+    """Ours, but that Python keeps what it compiled: hundreds of processes of the tests start from it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Runner:
     """Runs lanes, some side by side; what they print comes out line by line, marked with the part's name."""
 
@@ -151,7 +156,7 @@ class Runner:
         ]  # fmt: skip
         begun = time.monotonic()
         process = subprocess.Popen(
-            argv, cwd=self._root, env={**os.environ, "PYTHONUNBUFFERED": "1", **part.environment},
+            argv, cwd=self._root, env={**_environment(), "PYTHONUNBUFFERED": "1", **part.environment},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", start_new_session=True,
         )  # fmt: skip

@@ -90,6 +90,8 @@ def _nodes(lab: Lab) -> dict[str, Any]:
         "containers.start": (lab.containers.start, (node,)),
         "containers.stop": (lambda name, bound: lab.containers.stop(name, timeout=bound), (node, numbers)),
         "containers.kill": (lab.containers.kill, (node,)),
+        "containers.hold": (lab.containers.hold, (node,)),
+        "containers.release": (lab.containers.release, (node,)),
     }  # fmt: skip
 
 

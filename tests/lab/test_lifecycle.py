@@ -135,7 +135,7 @@ def test_of_two_ups_at_once_the_second_waits_and_says_so() -> None:
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_an_up_that_was_cut_off_is_completed_by_the_next(kill: signal.Signals) -> None:
-    for _ in range(3):
+    for _ in range(2):
         lifecycle.destroy(LAB)
         cut_off = subprocess.Popen(
             [*WORKSHOP, "up", "--lab", LAB],

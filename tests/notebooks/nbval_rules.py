@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         # nbval has no option for it.
         nbval.kernel.KernelManager = blocking_kernel_manager()
+        # It writes each message out for its debug log, at any log level: of a chart that takes seconds.
+        nbval.kernel.pformat = reprlib.repr
 
 
 def is_notebook_cell(item: pytest.Item) -> bool:
