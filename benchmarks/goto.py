@@ -137,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not go_back(lab, options.resets, measured):
             return 1
         measured.saved = saves.save(lab, "benchmark").ready_seconds
+        saves.delete(options.lab, "benchmark")
     finally:
         lab.close()
         lifecycle.destroy(options.lab)
