@@ -133,7 +133,7 @@ class Containers:
         self._ours([name])
         pid = self.pid(name)
         if pid is not None:
-            as_root(["kill", f"-{signal}", str(pid)])
+            as_root(["kill", f"-{signal}", str(pid)], check=False)  # it may have ended meanwhile
 
     def _each(self, command: str, names: tuple[str, ...], *, unless: State) -> None:
         for name in self._ours(names):
