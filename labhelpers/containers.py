@@ -90,20 +90,22 @@ class Containers:
                 self._lxc("lxc-freeze", name)
                 self._lxc("lxc-unfreeze", name)
 
-    def hold(self, name: str) -> None:
-        """Suspend the node's init: its network answers, what runs there goes on, and nothing more is started."""
-        self._signal_init(name, "STOP")
+    def hold(self, *names: str) -> None:
+        """Suspend the nodes' init: their network answers, what runs there goes on, and nothing more is started."""
+        for name in self._ours(names):
+            self._signal_init(name, "STOP")
 
-    def release(self, name: str) -> None:
-        """Let the node's init go on. Nothing happens where it does."""
-        self._signal_init(name, "CONT")
+    def release(self, *names: str) -> None:
+        """Let the nodes' init go on. Nothing happens where it does."""
+        for name in self._ours(names):
+            self._signal_init(name, "CONT")
 
     def start(self, *names: str) -> None:
         """Start the nodes, or let them go on where they are held. It does not wait for their services."""
         log = self._paths.log
         for name in self._ours(names):
             if self.state(name) != "stopped":
-                self.release(name)
+                self._signal_init(name, "CONT")
             else:
                 self._lxc("lxc-start", name, "-o", str(log / f"{name}.log"), "-l", "WARN")
 
@@ -130,7 +132,6 @@ class Containers:
         self._lxc("lxc-wait", name, "-s", "STOPPED", "-t", "20", timeout=30)
 
     def _signal_init(self, name: str, signal: str) -> None:
-        self._ours([name])
         pid = self.pid(name)
         if pid is not None:
             as_root(["kill", f"-{signal}", str(pid)], check=False)  # it may have ended meanwhile

@@ -52,8 +52,7 @@ def settle(lab: Lab, progress: Report) -> Settled:
         _wait_for_services(lab, expected, settled)
     except LabError:
         # Whoever comes next goes on from here, and does not wait in vain once more.
-        for node in lab.topology.postgres:
-            lab.containers.release(node)
+        lab.containers.release(*lab.topology.postgres)
         if where:
             write_standing(lab.paths, replace(where, settled=True, fingerprint=None))
         raise
@@ -65,37 +64,48 @@ def settle(lab: Lab, progress: Report) -> Settled:
 
 def _start_missing(lab: Lab, expected: Expected, settled: Settled) -> None:
     """Start what does not run yet; where a leader has to be first, etcd, the leader, its replicas. SSH answers then."""
+    leader = expected.first
     with ThreadPoolExecutor(max_workers=len(lab.topology.names)) as pool:
         starter = _Starter(lab, pool)
-        if expected.first:
-            _start_leader(lab, expected.first, starter, settled)
+        if leader and lab.containers.state(leader) == "stopped":
+            starter.hold(_replicas(lab, leader))
+        if expected.etcd:
+            _wait_for_etcd(lab, leader, starter, settled)
+        if leader:
+            _start_leader(lab, leader, starter, settled)
         with settled.part("others"):
             what = tr("SSH on all nodes", "SSH sur tous les nœuds")
             wait_until(starter.all_answer, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
 
 
-def _start_leader(lab: Lab, leader: str, starter: _Starter, settled: Settled) -> None:
-    """Etcd first: a Patroni that does not find it asks again only five seconds later (``get_etcd_client`` in
-    https://github.com/patroni/patroni/blob/master/patroni/dcs/etcd.py). The replicas are let go when it leads."""
+def _wait_for_etcd(lab: Lab, leader: str | None, starter: _Starter, settled: Settled) -> None:
+    """Before the leader: a Patroni that does not find etcd asks again only five seconds later (``get_etcd_client`` in
+    https://github.com/patroni/patroni/blob/master/patroni/dcs/etcd.py)."""
 
     def serves() -> bool:
         starter.start_stopped(first_started(lab, leader))
         return lab.etcd.has_quorum()
 
+    with settled.part("etcd"):
+        what = tr("etcd's majority", "la majorité d'etcd")
+        wait_until(serves, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
+
+
+def _start_leader(lab: Lab, leader: str, starter: _Starter, settled: Settled) -> None:
+    """The replicas are let go when it leads."""
+
     def leads() -> bool:
         starter.start_stopped([leader])
         return _key_holder(lab) == leader
 
-    replicas = [node for node in lab.topology.postgres if node != leader]
-    with settled.part("etcd"):
-        if lab.containers.state(leader) == "stopped":
-            starter.hold(replicas)
-        what = tr("etcd's majority", "la majorité d'etcd")
-        wait_until(serves, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
     with settled.part("leader"):
         what = tr(f"{leader} to hold the leader key", f"voir {leader} tenir le jeton leader")
         wait_until(leads, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
-    starter.release(replicas)
+    lab.containers.release(*_replicas(lab, leader))
+
+
+def _replicas(lab: Lab, leader: str) -> list[str]:
+    return [node for node in lab.topology.postgres if node != leader]
 
 
 class _Starter:
@@ -123,10 +133,6 @@ class _Starter:
     def _hold(self, node: str) -> None:
         self._start(node)
         self._lab.containers.hold(node)
-
-    def release(self, nodes: Sequence[str]) -> None:
-        """Let them go on to boot."""
-        list(self._pool.map(self._lab.containers.release, nodes))
 
     def start_stopped(self, names: Sequence[str]) -> None:
         stopped = [node for node in names if self._lab.containers.state(node) == "stopped"]
@@ -156,9 +162,6 @@ def _key_holder(lab: Lab) -> str | None:
 
 def _wait_for_services(lab: Lab, expected: Expected, settled: Settled) -> None:
     wanted = expected.replicas
-    if expected.etcd and not expected.first:
-        with settled.part("etcd"):
-            wait_until(lab.etcd.has_quorum, what=tr("etcd's majority", "la majorité d'etcd"), within=READY_SECONDS)
     if wanted is not None:
         what = tr(f"{wanted} replicas that the leader sees streaming", f"{wanted} secondaires vus par le leader")
         with settled.part("streaming"):
