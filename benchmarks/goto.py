@@ -16,7 +16,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.progress import say
@@ -65,24 +65,30 @@ def change(lab: Lab, number: int) -> None:
     lab.nodes[leader].run(f'psql -Xc "create table t{number} as select generate_series(1, 100000)"', user="postgres")
 
 
-def build(name: str) -> tuple[Lab, Measured]:
-    """The lab at the start of the chapter, and how long that took in two ways."""
+def timed(what: str, name: str, make: Callable[[str], Lab]) -> tuple[Lab, float]:
+    """The lab that ``make`` makes of fresh nodes, and the seconds from the image on."""
     lifecycle.destroy(name)
     lifecycle.warm_up()
-    say("fresh nodes, and the commands of chapters 03 to 05")
+    say(what)
     began = time.monotonic()
-    cluster_lab(name).close()
-    commands = time.monotonic() - began
-    say(f"  {commands:.0f} s")
-    lifecycle.destroy(name)
-    lifecycle.warm_up()
-    say(f"fresh nodes, and goto {CHAPTER}")
-    began = time.monotonic()
+    lab = make(name)
+    seconds = time.monotonic() - began
+    say(f"  {seconds:.0f} s")
+    return lab, seconds
+
+
+def first_goto(name: str) -> Lab:
     lifecycle.ensure_up(name)
     lab = open_lab(name)
     saves.goto(lab, CHAPTER)
-    built = time.monotonic() - began
-    say(f"  {built:.0f} s")
+    return lab
+
+
+def build(name: str) -> tuple[Lab, Measured]:
+    """The lab at the start of the chapter, and how long that took in two ways."""
+    by_hand, commands = timed("fresh nodes, and the commands of chapters 03 to 05", name, cluster_lab)
+    by_hand.close()
+    lab, built = timed(f"fresh nodes, and goto {CHAPTER}", name, first_goto)
     return lab, Measured(commands, built)
 
 

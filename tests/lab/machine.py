@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from labhelpers import lifecycle
 from labhelpers.paths import STATE, LabPaths
 from labhelpers.topology import Topology, load_topology
 
@@ -22,6 +25,15 @@ def workshop(*arguments: str, timeout: float = 300) -> subprocess.CompletedProce
 
 def output_of(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+
+@contextmanager
+def leaving_nothing(lab: str) -> Iterator[None]:
+    """No such lab before, and nothing of it afterwards."""
+    lifecycle.destroy(lab)
+    yield
+    lifecycle.destroy(lab)
+    assert residues(lab) == []
 
 
 def residues(lab: str) -> list[str]:

@@ -19,7 +19,7 @@ from labhelpers.lab import Lab, open_lab
 from labhelpers.paths import LabPaths
 from labhelpers.topology import load_topology
 from labhelpers.waiting import wait_until
-from tests.lab.machine import WORKSHOP, images, output_of, residues, take_down_like_a_reboot, workshop
+from tests.lab.machine import WORKSHOP, images, leaving_nothing, output_of, residues, take_down_like_a_reboot, workshop
 
 LAB = "test-life"
 
@@ -28,10 +28,8 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    lifecycle.destroy(LAB)
-    yield
-    lifecycle.destroy(LAB, purge=False)
-    assert residues(LAB) == []
+    with leaving_nothing(LAB):
+        yield
 
 
 @pytest.fixture
@@ -135,7 +133,7 @@ def test_of_two_ups_at_once_the_second_waits_and_says_so() -> None:
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_an_up_that_was_cut_off_is_completed_by_the_next(kill: signal.Signals) -> None:
-    for _ in range(2):
+    for _ in range(3):
         lifecycle.destroy(LAB)
         cut_off = subprocess.Popen(
             [*WORKSHOP, "up", "--lab", LAB],

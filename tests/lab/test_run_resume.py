@@ -17,7 +17,7 @@ from labhelpers.course import batch, states
 from labhelpers.course.chapters import ChapterFile, chapter_files, choose, foundations, read_course
 from labhelpers.course.places import LabPlaces
 from labhelpers.lab import open_lab
-from tests.lab.machine import WORKSHOP, residues, workshop
+from tests.lab.machine import WORKSHOP, leaving_nothing, workshop
 from tests.notebooks.written import write_notebook
 
 LAB = "test-resume"
@@ -27,10 +27,8 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    lifecycle.destroy(LAB)
-    yield
-    lifecycle.destroy(LAB)
-    assert residues(LAB) == []
+    with leaving_nothing(LAB):
+        yield
 
 
 def run_until(text: str, *arguments: str) -> subprocess.Popen[str]:
