@@ -64,6 +64,8 @@ def test(what: tuple[str, ...], everything: bool, expression: str | None) -> Non
         _remove_labs(_test_labs() - labs_before)
     seconds = time.monotonic() - begun
     click.echo()
+    for failure in total.failures:
+        click.echo(f"{failure}\n")
     for name, counts in results.items():
         click.echo(f"{name:>20}  {counts.line(counts.seconds).strip('= ')}")
     if total.broken:

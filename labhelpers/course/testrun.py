@@ -16,13 +16,15 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 NO_TESTS = 5
 """pytest's exit status when it collected nothing."""
+REASON_LINES = 40
+"""Of what pytest says of a failed test, so many last lines are said again at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A test that failed, or broke before or after it ran, and the end of what pytest said of it."""
+
+    test: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"FAILED {self.test}\n{self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What pytest counted, and the seconds that it took."""
 
@@ -47,6 +60,7 @@ class Counts:
     seconds: float = 0.0
     broken: tuple[str, ...] = ()
     """Parts that ended without saying how, or with a status that their counts do not explain."""
+    failures: tuple[Failure, ...] = ()
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -56,6 +70,7 @@ class Counts:
             self.skipped + other.skipped,
             self.seconds + other.seconds,
             self.broken + other.broken,
+            self.failures + other.failures,
         )
 
     @property
@@ -88,11 +103,21 @@ def read_report(path: Path, part: str) -> Counts:
                 int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")
             )
             seconds = float(suite.get("time", "0"))
+            failures = tuple(_failures(suite))
             # A test that passes and fails in its teardown is there twice: counted as passed and as an error.
-            counts += Counts(max(total - failed - errors - skipped, 0), failed, errors, skipped, seconds)
+            passed = max(total - failed - errors - skipped, 0)
+            counts += Counts(passed, failed, errors, skipped, seconds, failures=failures)
         return counts
     except (OSError, ElementTree.ParseError, ValueError):
         return Counts(broken=(part,))
+
+
+def _failures(suite: ElementTree.Element) -> Iterator[Failure]:
+    for case in suite.iter("testcase"):
+        for found in (*case.iter("failure"), *case.iter("error")):
+            lines = (found.text or found.get("message", "")).strip().splitlines()
+            test = f"{case.get('classname', '')}::{case.get('name', '')}"
+            yield Failure(test, "\n".join(f"    {line}" for line in lines[-REASON_LINES:]))
 
 
 def _environment() -> dict[str, str]:

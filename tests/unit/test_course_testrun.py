@@ -37,6 +37,16 @@ def test_lanes_run_and_counts_add_up(tmp_path):
     assert any(line.startswith("[good] ") and "PASSED" in line for line in lines)
 
 
+def test_what_failed_is_said_again_with_its_reason(tmp_path):
+    run, _ = runner(tmp_path)
+    code = "def test_c():\n    found = 3\n    assert found == 4, 'not four'\ndef test_e(nothing): pass\n"
+    failed, broken = run.run([[add_tests(tmp_path, "bad", code)]]).failures
+    assert str(failed).startswith("FAILED test_bad::test_c\n")
+    assert "not four" in failed.reason
+    assert broken.test == "test_bad::test_e"
+    assert "fixture 'nothing' not found" in broken.reason
+
+
 def test_a_run_that_dies_is_broken_even_if_its_tests_passed(tmp_path):
     run, _ = runner(tmp_path)
     dying = add_tests(tmp_path, "dying", "import os\ndef test_a(): pass\ndef test_b(): os._exit(0)\n")
