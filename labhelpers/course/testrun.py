@@ -115,7 +115,7 @@ def read_report(path: Path, part: str) -> Counts:
 def _failures(suite: ElementTree.Element) -> Iterator[Failure]:
     for case in suite.iter("testcase"):
         for found in (*case.iter("failure"), *case.iter("error")):
-            lines = (found.text or found.get("message", "")).strip().splitlines()
+            lines = (found.text or found.get("message") or "").strip().splitlines()
             test = f"{case.get('classname', '')}::{case.get('name', '')}"
             yield Failure(test, "\n".join(f"    {line}" for line in lines[-REASON_LINES:]))
 
