@@ -145,10 +145,10 @@ def _split(path: Path, text: str) -> tuple[dict[str, Any], list[_RawCell]]:
         notebook = myst_to_notebook(body, add_source_map=True)
     except MystMetadataParsingError as error:
         raise SourceErrors([SourceError(path, _line_of(str(error)), " ".join(str(error).split()))]) from None
-    lines = notebook.metadata.pop("source_map")
+    lines = body.splitlines()
     cells = [
-        _RawCell(cell.cell_type, cell.source, dict(cell.metadata), _first_text_line(body, line))
-        for cell, line in zip(notebook.cells, lines, strict=True)
+        _RawCell(cell.cell_type, cell.source, dict(cell.metadata), _first_text_line(lines, start))
+        for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True)
         if cell.source.strip() or cell.cell_type == "code"
     ]
     return header, cells
@@ -179,8 +179,7 @@ def _line_of(message: str) -> int:
     return int(found[1]) if found else 1
 
 
-def _first_text_line(text: str, start: int) -> int:
-    lines = text.splitlines()
+def _first_text_line(lines: Sequence[str], start: int) -> int:
     while start < len(lines) and not lines[start].strip():
         start += 1
     return start + 1

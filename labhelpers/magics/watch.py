@@ -38,6 +38,8 @@ def watch(
 ) -> float:
     """Show ``command`` of ``node`` each ``every`` seconds until the condition holds; return the seconds it took.
 
+    A command that takes longer than half of ``every`` is shown less often: it rests as long as it ran.
+
     Without a condition it ends after ``within`` seconds. Raises :class:`WaitTimeout` with the last thing seen.
     """
     holds = condition(until, lab.topology.postgres) if until else None
@@ -75,7 +77,9 @@ def watch(
                     WARN,
                 )
                 raise WaitTimeout(until, bound, describe(seen))
-            time.sleep(max(0.0, every - (time.monotonic() - frame_began)))  # the watch's own pace, not a wait
+            looked_for = time.monotonic() - frame_began
+            # The watch's own pace, not a wait. A slow command rests as long as it ran: looking must not be the load.
+            time.sleep(max(every - looked_for, looked_for))
     except KeyboardInterrupt:
         block.state = "interrupted"
         _draw(canvas, block, tr("stopped by you", "arrêté par vous"), WARN)

@@ -10,11 +10,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import nbformat
@@ -24,12 +25,14 @@ from labhelpers.course.chapters import clone_root
 from labhelpers.paths import LabPaths
 from labhelpers.waiting import slowness, wait_until
 
+T = TypeVar("T")
 CHROMIUM = os.environ.get("WORKSHOP_CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SCREENSHOTS = Path(os.environ.get("WORKSHOP_SCREENSHOTS", "test-screenshots"))
 PATIENCE_MILLISECONDS = 60_000 * slowness()
 NOTEBOOK = "[...window.jupyterapp.shell.widgets('main')].find(widget => widget.isVisible && widget.content?.activeCell)"
 """In the page: the panel of the notebook that is seen."""
+SETTLING_SECONDS = 10
 OWN = "own"
 """The directory of the tests' own notebooks, beside ``en`` and ``fr``."""
 
@@ -200,6 +203,14 @@ def dark(page: Page, wanted: bool = True) -> Iterator[None]:
 def _set_theme(page: Page, name: str, light: str) -> None:
     command(page, "apputils:change-theme", theme=name)
     expect(page.locator(f"body[data-jp-theme-light='{light}']")).to_be_attached()
+
+
+def settled(read: Callable[[], T], wanted: T) -> T:
+    """What ``read`` finds when it is what is wanted, or else at last: a page may still be drawing when it is asked."""
+    deadline = time.monotonic() + SETTLING_SECONDS * slowness()
+    while (found := read()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
 
 
 def sideways(page: Page, selector: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from labhelpers.course.book import build_book
 from labhelpers.waiting import slowness
 from tests.browser.axe import serious_findings
-from tests.browser.jupyterlab import CHROMIUM, FLAGS
+from tests.browser.jupyterlab import CHROMIUM, FLAGS, settled
 from tests.unit import executed_course
 
 pytestmark = pytest.mark.browser
@@ -62,6 +62,12 @@ def page(browser: Browser, book: Path) -> Iterator[Page]:
         yield opened
 
 
+def extent(page: Page, selector: str, side: Literal["width", "height"]) -> float:
+    """The width or height of the first such element, in pixels; 0 where it is not seen."""
+    box = page.locator(selector).first.bounding_box()
+    return box[side] if box else 0.0
+
+
 def draw_chart(page: Page) -> None:
     page.locator("figure.chart").scroll_into_view_if_needed()
     page.wait_for_selector("figure.chart.live svg.main-svg", state="attached")
@@ -71,17 +77,17 @@ def test_a_person_comes_from_the_first_page_to_a_chapter(browser: Browser, book:
     with reading(browser, f"{book.as_uri()}/index.html") as page:
         page.get_by_role("link", name="Français").click()
         page.get_by_role("main").get_by_role("link", name="Bascule").click()
-        assert page.locator("h1").inner_text() == "05 · Bascule"
+        expect(page.locator("h1")).to_have_text("05 · Bascule")
         page.get_by_role("link", name="Suivant").click()
-        assert page.locator("h1").inner_text() == "06 · Perte du DCS"
+        expect(page.locator("h1")).to_have_text("06 · Perte du DCS")
 
 
 def test_chart_is_drawn_when_it_comes_into_view_and_answers_the_mouse(page: Page) -> None:
-    assert page.locator("figure.chart .still svg").count() == 1
+    expect(page.locator("figure.chart .still svg")).to_have_count(1)
     draw_chart(page)
-    assert not page.locator("figure.chart .still").is_visible()
-    width = page.locator("article").bounding_box()["width"]  # type: ignore[index]
-    assert page.locator("figure.chart svg.main-svg").first.bounding_box()["width"] == pytest.approx(width, abs=2)  # type: ignore[index]
+    expect(page.locator("figure.chart .still")).not_to_be_visible()
+    width = pytest.approx(extent(page, "article", "width"), abs=2)
+    assert settled(lambda: extent(page, "figure.chart svg.main-svg", "width"), width) == width
     bar = page.locator("figure.chart .barlayer .point path").first.bounding_box()
     assert bar
     page.mouse.move(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
@@ -105,9 +111,9 @@ def test_search_finds_the_place(browser: Browser, book: Path, language: str, typ
         page.keyboard.press("/")
         page.keyboard.type(typed)
         first = page.locator(".results a").first
-        assert first.get_attribute("href") == place
-        assert first.locator("mark").count()
-        assert not page.locator(".contents").is_visible()
+        expect(first).to_have_attribute("href", place)
+        expect(first.locator("mark").first).to_be_visible()
+        expect(page.locator(".contents")).not_to_be_visible()
         first.click()
         page.wait_for_url(f"**/{language}/{place}")
 
@@ -116,15 +122,15 @@ def test_search_for_nothing_says_so_and_escape_brings_the_contents_back(page: Pa
     page.get_by_role("searchbox").fill("zebra")
     page.get_by_text("Nothing found").wait_for()
     page.keyboard.press("Escape")
-    page.locator(".contents").wait_for()
-    assert page.get_by_role("searchbox").input_value() == ""
+    expect(page.locator(".contents")).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_have_value("")
 
 
 def test_theme_follows_the_system_until_it_is_chosen_and_the_chart_follows_too(browser: Browser, book: Path) -> None:
     with reading(browser, f"{book.as_uri()}/{CHAPTER}", color_scheme="dark") as page:
         draw_chart(page)
-        ground, label = (ground_of(page), label_of(page))
-        assert ground < 60
+        label = label_of(page)
+        assert ground_of(page) < 60
         page.get_by_role("button", name="Light or dark").click()
         page.wait_for_function(
             "before => getComputedStyle(document.querySelector('.xtick text')).fill !== before", arg=label
@@ -156,14 +162,13 @@ def test_copied_cell_is_what_was_typed(browser: Browser, book: Path) -> None:
 
 
 def test_long_output_is_folded_until_asked_for(page: Page) -> None:
-    long = page.locator(".outputs").first
-    assert long.bounding_box()["height"] < 500  # type: ignore[index]
+    assert settled(lambda: 0 < extent(page, ".outputs", "height") < 500, True)
     page.get_by_role("button", name="Show all").click()
-    assert long.bounding_box()["height"] > 900  # type: ignore[index]
+    assert settled(lambda: extent(page, ".outputs", "height") > 900, True)
 
 
 def test_folded_cell_opens_by_keyboard(page: Page) -> None:
-    assert not page.get_by_text("pg_is_in_recovery").is_visible()
+    expect(page.get_by_text("pg_is_in_recovery")).not_to_be_visible()
     page.get_by_text("Show the cell").focus()
     page.keyboard.press("Enter")
     page.get_by_text("pg_is_in_recovery").wait_for()
@@ -182,22 +187,22 @@ def test_phone_reads_without_scrolling_sideways(browser: Browser, book: Path, na
     with reading(browser, f"{book.as_uri()}/{name}", viewport=PHONE, has_touch=True) as page:
         if page.locator("figure.chart").count():
             draw_chart(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert settled(lambda: page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], True)
 
 
 def test_phone_has_the_contents_behind_a_button(browser: Browser, book: Path) -> None:
     with reading(browser, f"{book.as_uri()}/{CHAPTER}", viewport=PHONE, has_touch=True) as page:
-        assert not page.locator("nav.side").is_visible()
+        expect(page.locator("nav.side")).not_to_be_visible()
         page.get_by_role("button", name="Contents").click()
         page.get_by_role("link", name="99 Glossary").click()
-        assert page.locator("h1").inner_text() == "Glossary"
+        expect(page.locator("h1")).to_have_text("Glossary")
 
 
 def test_reader_without_scripts_has_text_contents_and_still_chart(browser: Browser, book: Path) -> None:
     with reading(browser, f"{book.as_uri()}/{CHAPTER}", java_script_enabled=False) as page:
-        assert page.locator("figure.chart .still svg").is_visible()
-        assert page.locator("nav.side .contents").is_visible()
-        assert not page.locator("button").first.is_visible()
+        expect(page.locator("figure.chart .still svg")).to_be_visible()
+        expect(page.locator("nav.side .contents")).to_be_visible()
+        expect(page.locator("button").first).not_to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -209,7 +214,7 @@ def test_no_serious_barrier(browser: Browser, book: Path, name: str, scheme: str
             page.get_by_role("searchbox").fill("cluster")
             page.locator(".results a").first.wait_for()
             page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        assert serious_findings(page) == []
+        assert settled(lambda: serious_findings(page), []) == []
 
 
 def test_barrier_is_found_where_there_is_one(page: Page) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from labhelpers.lab import Lab
 from labhelpers.waiting import wait_until
-from tests.browser.jupyterlab import JupyterLab, cell_with, open_notebook, ran, run_cell
+from tests.browser.jupyterlab import JupyterLab, cell_with, open_notebook, ran, run_cell, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -19,7 +19,7 @@ COMPLETION = "%%on pg-"
 STREAMING = f"%%on pg-2\necho the first line; until test -e {GATE}; do sleep 0.1; done; rm {GATE}; echo the last line"
 LONG = "%%on pg-2\necho it runs; sleep 4711"
 SHORT = "%%on pg-2\nhostname"
-WATCH = "%watch pg-2 --within 4 -- date +%s.%N"
+WATCH = "%watch pg-2 --within 8 -- date +%s.%N"
 QUORUM = "from labhelpers.widgets import quorum\nquorum.explorer()"
 MANY_LINES = "%%on e1\nseq 300"
 
@@ -82,8 +82,7 @@ def test_long_output_is_folded(page: Page) -> None:
     ran(cell)
     output = cell.locator(".jp-OutputArea-output")
     expect(output.locator("summary")).to_contain_text("lines before these")
-    shown = output.bounding_box()
-    assert shown and shown["height"] < 500
+    assert settled(lambda: 0 < (output.bounding_box() or {"height": 0})["height"] < 500, True)
     output.locator("summary").click()
     expect(output.locator("details pre")).to_be_visible()
 

@@ -21,6 +21,7 @@ from tests.browser.jupyterlab import (
     opened,
     ran,
     run_cell,
+    settled,
     sideways,
 )  # fmt: skip
 from tests.live.incident_lab import lxc_state
@@ -109,7 +110,7 @@ def test_panel_has_no_serious_barrier(page: Page, theme: str) -> None:
     more.click()
     expect(button(page, "Freeze a replica")).to_be_visible()
     with dark(page, theme == "dark"):
-        found = serious_findings(page, ".workshop-panel")
+        found = settled(lambda: serious_findings(page, ".workshop-panel"), [])
     more.click()
     assert found == []
 
@@ -118,10 +119,10 @@ def test_panel_has_no_serious_barrier(page: Page, theme: str) -> None:
 def test_panel_fits_narrow_windows(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     try:
-        assert sideways(page, ".workshop-panel") == []
+        assert settled(lambda: sideways(page, ".workshop-panel"), []) == []
         expect(page.locator("button.workshop-heal")).to_be_in_viewport()
         for each in page.locator(".workshop-panel button:visible").all():
-            assert (each.bounding_box() or {"width": 0})["width"] > 24
+            assert settled(lambda shown=each: (shown.bounding_box() or {"width": 0})["width"] > 24, True)
     finally:
         page.set_viewport_size({"width": 1600, "height": 1000})
 
@@ -138,7 +139,7 @@ def test_frozen_primary_is_followed_on_the_chart_healed_and_read_later(lab: Lab,
         expect(chart).to_be_in_viewport(ratio=1)
         expect(button(page, "Freeze the primary")).to_be_in_viewport(ratio=1)
         expect(page.locator("button.workshop-heal")).to_be_in_viewport(ratio=1)
-        assert sideways(page, ".workshop-panel .workshop-foot") == []
+        assert settled(lambda: sideways(page, ".workshop-panel .workshop-foot"), []) == []
 
     button(page, "Freeze the primary").click()
     expect(tile(page, "pg-1")).to_have_class(re.compile("frozen"))

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from labhelpers.lab import Lab
 from labhelpers.waiting import slowness
-from tests.browser.jupyterlab import JupyterLab, await_kernel, command, opened, page_of, serving, sideways
+from tests.browser.jupyterlab import JupyterLab, await_kernel, command, opened, page_of, serving, settled, sideways
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -30,7 +30,7 @@ def heading(page: Page, text: str) -> Locator:
 def test_browser_that_asks_for_english_gets_english(page: Page) -> None:
     expect(heading(page, "00 · Welcome")).to_be_in_viewport()
     expect(page.locator(".jp-DirListing-item")).to_contain_text(["00_welcome", "01_principles", "02_infrastructure"])
-    assert page.locator(".jp-Dialog").count() == 0
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
 
 
 def test_terminal_knows_the_lab(lab: Lab, page: Page) -> None:
@@ -54,7 +54,7 @@ def test_welcome_fits_narrow_windows(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     try:
         expect(heading(page, "00 · Welcome")).to_be_in_viewport()
-        assert sideways(page, f"{FRONT} .jp-MarkdownCell .jp-RenderedHTMLCommon") == []
+        assert settled(lambda: sideways(page, f"{FRONT} .jp-MarkdownCell .jp-RenderedHTMLCommon"), []) == []
     finally:
         page.set_viewport_size({"width": 1600, "height": 1000})
 

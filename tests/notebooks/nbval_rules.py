@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from labhelpers.course.chapters import foundations, notebooks_directory, read_course
+from labhelpers.course.chapters import notebooks_directory
 from labhelpers.i18n import LANGUAGES, Language
 from tests.notebooks import labs
+from tests.notebooks.order import course_foundations
 
 
 @dataclass
@@ -71,7 +72,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     language = course_language(item.path)
     if language is None:
         return
-    needed = foundations(read_course()).get(item.path.name[:2], frozenset())
+    needed = course_foundations().get(item.path.name[:2], frozenset())
     broken = sorted(path.name[:2] for path in progress.failed if path.name[:2] in needed)
     if broken:
         progress.failed[item.path] = "what it builds upon"

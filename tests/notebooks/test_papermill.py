@@ -16,7 +16,7 @@ import pytest
 
 from labhelpers.course import batch
 from labhelpers.course.book import build_book
-from labhelpers.course.chapters import ChapterFile, chapter_files, clone_root, foundations, read_course
+from labhelpers.course.chapters import ChapterFile, chapter_files, clone_root
 from labhelpers.course.execute import execute_notebook
 from labhelpers.course.records import ChapterRecord, RunRecord
 from labhelpers.course.report import write_report
@@ -24,6 +24,7 @@ from labhelpers.course.versions import versions
 from labhelpers.i18n import Language
 from labhelpers.paths import LabPaths
 from tests.notebooks import labs
+from tests.notebooks.order import course_foundations
 from tests.notebooks.screen import open_lines
 from tests.notebooks.secrets import leaks, leaks_in_git, secrets_of
 from tests.notebooks.written import write_notebook
@@ -71,7 +72,7 @@ def course() -> Iterator[Course]:
 @pytest.mark.parametrize("file", chapter_files(), ids=lambda file: file.name)
 def test_chapter(course: Course, file: ChapterFile) -> None:
     done = {record.number: record.outcome for record in course.records}
-    broken = [number for number in foundations(read_course())[file.number] if done.get(number) != "passed"]
+    broken = [number for number in course_foundations()[file.number] if done.get(number) != "passed"]
     if broken:
         pytest.skip(f"it builds upon {', '.join(sorted(broken))}, which did not pass")
     log = course.output / f"{file.name}.log"
