@@ -107,7 +107,7 @@ class LiveFigure:
                     was_heard = True
                     self._send_again()
                 if not self.update():
-                    self.widget.drawn.set()
+                    patience = 0.0  # nothing was sent, so nobody will tell that it is drawn
             except Exception as error:  # drawing must never end what is drawn
                 self.error = error
             self._stopping.wait(max(self._every - (time.monotonic() - begin), 0.02))

@@ -6,6 +6,7 @@ import json
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -254,6 +255,32 @@ def test_nothing_is_sent_to_a_browser_that_has_not_drawn_yet(tmp_path: Path) -> 
     finally:
         live.stop()
         writer.close()
+    assert live.error is None
+
+
+def test_browser_that_comes_when_all_is_over_is_sent_what_it_has_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labhelpers.charts.live.FIRST_DRAWN_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr("labhelpers.charts.live.DRAWN_WITHIN_SECONDS", 0.0)
+    path = tmp_path / "scene.jsonl"
+    with closing(RecordingWriter(path)) as writer:
+        for record in scenes.frozen_primary(end=30, thaw=29):
+            writer.write(record)
+    live = LiveFigure(path, scenes.MEMBERS, every=0.02)
+    sent: list[bool] = []
+    again: list[int] = []
+    update = live.update
+    monkeypatch.setattr(live, "update", lambda: sent.append(update()) or sent[-1])
+    monkeypatch.setattr(live.widget, "send_again", lambda traces, layout: again.append(len(traces)))
+    live.start()
+    try:
+        wait_until(lambda: sent[-3:] == [False] * 3, what="all sent, and nothing more to send", within=10)
+        assert again == []
+        live.widget._js2py_traceDeltas = {"trace_deltas": [], "trace_edit_id": -1}  # what a browser says
+        wait_until(lambda: again, what="what was sent before, again", within=10)
+    finally:
+        live.stop()
     assert live.error is None
 
 
