@@ -98,6 +98,12 @@ def test_project_allows_no_other_python_than_the_lock_is_made_for():
     assert [f"3.{minor}" for minor in range(8, 20) if f"3.{minor}.5" in allowed] == list(PYTHONS)
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_leaves_out_what_makes_each_start_slow(python):
+    """CONTRIBUTING.md says why, and how the lock is made without them."""
+    assert not locked_for(python).keys() & {"rfc3987-syntax", "lark"}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("python", PYTHONS)
 def test_lock_can_be_installed_without_a_compiler(python, tmp_path):
