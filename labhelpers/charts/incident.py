@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HEIGHT = 560
 LANES_DOMAIN, LAG_DOMAIN, CLIENT_DOMAIN = (0.56, 1.0), (0.36, 0.51), (0.0, 0.31)
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
-TITLE_CHARACTERS = 100
+TITLE_CHARACTERS = 80
 LINE_PIXELS = 19.0
 """Of the title."""
 MILLISECOND_TICKS = (1, 10, 100, 1000, 10_000, 100_000)
@@ -55,13 +55,13 @@ def incident_figure(
     arrays = trace_arrays(digest, window, colours, limit=FROZEN_POINTS, lost=_lost_points(recording, accounts))
     for trace, its in zip(traces, arrays, strict=True):
         for path, values in its.items():
-            _put(trace, path, values)
+            put(trace, path, values)
     layout = base_layout(digest.members, colours, height)
     for path, value in moving_layout(digest, window, colours, outage).items():
-        _put(layout, path, value)
+        put(layout, path, value)
     found = title if title is not None else headline(recording, outage, accounts, digest)
     for path, value in title_layout(found, height=height).items():
-        _put(layout, path, value)
+        put(layout, path, value)
     return Figure(data=traces, layout=layout, skip_invalid=False)
 
 
@@ -195,7 +195,7 @@ def _milliseconds(value: int) -> str:
     return f"{value} ms" if value < 1000 else f"{value // 1000} s"
 
 
-def _put(target: dict[str, Any], path: str, value: Any) -> None:
+def put(target: dict[str, Any], path: str, value: Any) -> None:
     """Set ``a.b.c`` in nested dictionaries."""
     *parents, last = path.split(".")
     for key in parents:

@@ -1,9 +1,8 @@
 """The incident's figure while it happens: four updates a second where the browser draws so fast, for as
 long as the lab is watched.
 
-It follows the recording's file and exchanges arrays in a ``FigureWidget``; what it holds is bounded
-(stretches and thinned points), so the last update of an hour costs what the first one did. What has not
-changed is not sent.
+It follows the recording's file; what it holds is bounded (stretches and thinned points), so the last update of an hour
+costs what the first one did. Where nothing has changed, nothing is sent.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.charts.bands import Arrays, Window, empty_traces, trace_arrays
+from labhelpers.charts.bands import Window, empty_traces, trace_arrays
 from labhelpers.charts.digest import Digest
 from labhelpers.charts.frozen import CONFIG, show_frozen
-from labhelpers.charts.incident import HEIGHT, base_layout, moving_layout, title_layout
+from labhelpers.charts.incident import HEIGHT, base_layout, moving_layout, put, title_layout
 from labhelpers.charts.palette import THEMES, ThemeName
 from labhelpers.i18n import seconds, tr
 from labhelpers.observe.audience import in_batch
@@ -34,8 +33,6 @@ FIRST_SECONDS = 60.0
 POINTS = 400
 PIXELS = 620.0
 TITLE_CHARACTERS = 72
-FIRST_DRAWN_WITHIN_SECONDS = 30.0
-"""A browser that has not drawn the figure by then gets its changes all the same, and again when it has."""
 DRAWN_WITHIN_SECONDS = 2.0
 """A change waits so long for the one before to be drawn, and no longer: a cell that keeps the kernel busy may keep it
 from hearing of it."""
@@ -62,23 +59,23 @@ class LiveFigure:
         pixels: float = PIXELS,
         every: float = UPDATE_SECONDS,
     ) -> None:
-        from labhelpers.charts.figure_widget import WholeFigureWidget
+        from labhelpers.charts.chart_widget import ChartWidget
 
         self.digest = Digest(points=2 * POINTS, line_points=POINTS, kept_seconds=max(shown_seconds, FIRST_SECONDS))
         self._follower = Follower(path) if path is not None else None
+        self._members = tuple(members)
         self._theme = THEMES[theme]
         self._shown_seconds = shown_seconds
         self._height = height
         self._pixels = pixels
         self._every = every
-        self._sent_traces: list[Arrays] = []
-        self._sent_layout: Arrays = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self.widget = WholeFigureWidget(
-            empty_traces(members, self._theme), base_layout(members, self._theme, height), CONFIG
-        )
+        self._shown = self._figure()
+        self.widget = ChartWidget(self._shown)
+        self._awake = threading.Event()
+        self.widget.observe(lambda _: self._awake.set(), "drawn")
         self.error: BaseException | None = None
 
     def start(self) -> None:
@@ -90,24 +87,18 @@ class LiveFigure:
     def stop(self) -> None:
         """End the thread; may be called twice."""
         self._stopping.set()
-        self.widget.drawn.set()
+        self._awake.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5)
 
     def _run(self) -> None:
-        patience = FIRST_DRAWN_WITHIN_SECONDS
-        was_heard = False
         while not self._stopping.is_set():
-            is_drawn = self.widget.drawn.wait(patience)
-            patience = DRAWN_WITHIN_SECONDS
+            self._awake.clear()
+            if not self.widget.is_drawn:
+                self._awake.wait(DRAWN_WITHIN_SECONDS)
             begin = time.monotonic()
             try:
-                self.widget.drawn.clear()
-                if is_drawn and not was_heard:
-                    was_heard = True
-                    self._send_again()
-                if not self.update():
-                    patience = 0.0  # nothing was sent, so nobody will tell that it is drawn
+                self.update()
             except Exception as error:  # drawing must never end what is drawn
                 self.error = error
             self._stopping.wait(max(self._every - (time.monotonic() - begin), 0.02))
@@ -116,19 +107,16 @@ class LiveFigure:
         self.digest.feed(records)
 
     def update(self) -> bool:
-        """Take in what is new and send what has changed; whether anything was sent."""
+        """Take in what is new and show what has changed; whether anything has."""
         with self._lock:
             if self._follower is not None:
                 self.digest.feed(self._follower.records())
-            if self.digest.begin is None or not self.digest.members:
+            figure = self._figure()
+            if figure == self._shown:
                 return False
-            return self._send()
-
-    def _send_again(self) -> None:
-        """What was sent before any browser had drawn may be lost."""
-        with self._lock:
-            if self._sent_traces:
-                self.widget.send_again(self._sent_traces, self._sent_layout)
+            self.widget.show(figure)
+            self._shown = figure
+            return True
 
     def _window(self) -> Window:
         end = max(self.digest.end - (self.digest.begin or 0.0), 0.0)
@@ -136,24 +124,20 @@ class LiveFigure:
             return Window(0.0, FIRST_SECONDS, self._pixels)
         return Window(max(0.0, end - self._shown_seconds), end, self._pixels)
 
-    def _send(self) -> bool:
-        window = self._window()
-        traces = trace_arrays(self.digest, window, self._theme, limit=POINTS)
-        layout = moving_layout(self.digest, window, self._theme)
-        layout.update(title_layout(status(self.digest), TITLE_CHARACTERS, self._height))
-        changed = [i for i, its in enumerate(traces) if i >= len(self._sent_traces) or its != self._sent_traces[i]]
-        moved = {path: value for path, value in layout.items() if self._sent_layout.get(path) != value}
-        if not changed and not moved:
-            return False
-        with self.widget.batch_update():
-            for index in changed:
-                trace = self.widget.data[index]
-                for path, values in traces[index].items():
-                    trace[path] = values
-            for path, value in moved.items():
-                self.widget.layout[path] = value
-        self._sent_traces, self._sent_layout = traces, layout
-        return True
+    def _figure(self) -> dict[str, Any]:
+        """The figure as it is now, as JSON has it; without anything to show, its axes and lanes."""
+        traces = empty_traces(self._members, self._theme)
+        layout = base_layout(self._members, self._theme, self._height)
+        del layout["template"]
+        if self.digest.begin is not None and self.digest.members:
+            window = self._window()
+            arrays = trace_arrays(self.digest, window, self._theme, limit=POINTS)
+            moving = moving_layout(self.digest, window, self._theme)
+            moving.update(title_layout(status(self.digest), TITLE_CHARACTERS, self._height))
+            for target, its in zip([*traces, layout], [*arrays, moving], strict=True):
+                for path, value in its.items():
+                    put(target, path, value)
+        return {"data": traces, "layout": layout, "config": CONFIG}
 
 
 def status(digest: Digest) -> str:

@@ -23,8 +23,8 @@ from pathlib import Path
 
 NO_TESTS = 5
 """pytest's exit status when it collected nothing."""
-REASON_LINES = 40
-"""Of what pytest says of a failed test, so many last lines are said again at the end."""
+REASON_LINES = 20
+"""Of what pytest says of a failed test, so many first and so many last lines are said again at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,10 @@ def _failures(suite: ElementTree.Element) -> Iterator[Failure]:
     for case in suite.iter("testcase"):
         for found in (*case.iter("failure"), *case.iter("error")):
             lines = (found.text or found.get("message") or "").strip().splitlines()
+            if len(lines) > 2 * REASON_LINES:
+                lines[REASON_LINES:-REASON_LINES] = ["…"]
             test = f"{case.get('classname', '')}::{case.get('name', '')}"
-            yield Failure(test, "\n".join(f"    {line}" for line in lines[-REASON_LINES:]))
+            yield Failure(test, "\n".join(f"    {line}" for line in lines))
 
 
 def _environment() -> dict[str, str]:

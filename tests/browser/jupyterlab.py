@@ -166,11 +166,16 @@ def cell_with(page: Page, text: str) -> Locator:
 
 
 def await_in_cell(page: Page, text: str, selector: str) -> None:
-    """Wait until that is visible in the cell: a page that was just loaded may still go back to the notebook's top."""
-    wait_until(
-        lambda: cell_with(page, text).locator(selector).first.is_visible(),
-        what=f"{selector} in the cell with {text}", within=60, every=1,
-    )  # fmt: skip
+    """Wait until that is visible in the cell. A page that was just loaded may go back to the notebook's top, and the
+    cell is scrolled to again; but not at once, for what comes into view is drawn anew."""
+
+    def is_visible() -> bool:
+        with suppress(AssertionError):
+            expect(cell_with(page, text).locator(selector).first).to_be_visible(timeout=10_000 * slowness())
+            return True
+        return False
+
+    wait_until(is_visible, what=f"{selector} in the cell with {text}", within=60)
 
 
 def run_cell(page: Page, text: str) -> Locator:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import scenes
 
-from labhelpers.charts.figure_widget import WholeFigureWidget
+from labhelpers.charts.chart_widget import ChartWidget
 from labhelpers.charts.frozen import LARGEST_BYTES, PLOTLY_MIME, bundle
 from labhelpers.charts.incident import headline, incident_figure
 from labhelpers.charts.layers import layers_figure
@@ -221,7 +221,7 @@ def test_live_figure_does_not_grow_slower_in_an_hour(recording: Recording) -> No
             begin = time.thread_time()
             assert live.update()
             costs.append(time.thread_time() - begin)
-            sizes.append(sum(len(trace.x or ()) for trace in live.widget.data))
+            sizes.append(sum(len(trace.get("x", ())) for trace in live.widget.figure["data"]))
     fifth = len(costs) // 5
     early, late = sorted(costs[fifth : 2 * fifth]), sorted(costs[-fifth:])
     assert late[fifth // 2] < 1.5 * early[fifth // 2], "the median update of the last fifth costs what an early one did"
@@ -241,56 +241,43 @@ def test_live_figure_sends_nothing_where_nothing_changed() -> None:
     assert not live.update()
 
 
-def test_nothing_is_sent_to_a_browser_that_has_not_drawn_yet(tmp_path: Path) -> None:
-    path = tmp_path / "scene.jsonl"
-    writer = RecordingWriter(path)
-    for record in scenes.frozen_primary(end=30, thaw=29):
-        writer.write(record)
-    live = LiveFigure(path, scenes.MEMBERS)
-    live.start()
-    try:
-        assert live.digest.begin is None
-        live.widget._js2py_traceDeltas = {"trace_deltas": [], "trace_edit_id": -1}  # what a browser says
-        wait_until(lambda: live.widget._last_layout_edit_id > 0, what="the first update", within=10)
-    finally:
-        live.stop()
-        writer.close()
-    assert live.error is None
-
-
-def test_browser_that_comes_when_all_is_over_is_sent_what_it_has_missed(
+def test_change_waits_until_the_browser_has_drawn_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labhelpers.charts.live.FIRST_DRAWN_WITHIN_SECONDS", 0.0)
-    monkeypatch.setattr("labhelpers.charts.live.DRAWN_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr("labhelpers.charts.live.DRAWN_WITHIN_SECONDS", 60.0)
     path = tmp_path / "scene.jsonl"
     with closing(RecordingWriter(path)) as writer:
         for record in scenes.frozen_primary(end=30, thaw=29):
             writer.write(record)
     live = LiveFigure(path, scenes.MEMBERS, every=0.02)
-    sent: list[bool] = []
-    again: list[int] = []
-    update = live.update
-    monkeypatch.setattr(live, "update", lambda: sent.append(update()) or sent[-1])
-    monkeypatch.setattr(live.widget, "send_again", lambda traces, layout: again.append(len(traces)))
     live.start()
     try:
-        wait_until(lambda: sent[-3:] == [False] * 3, what="all sent, and nothing more to send", within=10)
-        assert again == []
-        live.widget._js2py_traceDeltas = {"trace_deltas": [], "trace_edit_id": -1}  # what a browser says
-        wait_until(lambda: again, what="what was sent before, again", within=10)
+        assert not live.widget.is_drawn
+        assert live.digest.begin is None
+        live.widget.drawn = 0  # what a browser says
+        wait_until(lambda: live.widget.figure["number"] == 1, what="the first change", within=10)
+        assert not live.widget.is_drawn
+        assert live.widget.figure["layout"]["title"]["text"]
     finally:
         live.stop()
     assert live.error is None
 
 
-def test_browser_that_comes_later_is_told_the_figure_as_it_is_by_then() -> None:
-    figure = WholeFigureWidget([{"type": "scatter", "x": [], "y": []}], {"title": {"text": "at first"}}, {})
-    figure.data[0].update(x=[1, 2], y=[3, 4])
-    figure.layout.title.text = "by now"
-    told = figure.get_state()
-    assert (list(told["_widget_data"][0]["x"]), list(told["_widget_data"][0]["y"])) == ([1, 2], [3, 4])
-    assert told["_widget_layout"]["title"]["text"] == "by now"
+def test_live_figure_stops_at_once_where_nobody_draws() -> None:
+    live = LiveFigure(None, scenes.MEMBERS)
+    live.start()
+    begin = time.monotonic()
+    live.stop()
+    assert time.monotonic() - begin < 1.0
+
+
+def test_figure_is_numbered_json_without_a_kernels_help() -> None:
+    live = LiveFigure(None, scenes.MEMBERS)
+    live.feed(scenes.frozen_primary())
+    assert live.update()
+    told = ChartWidget(live.widget.figure).get_state("figure")["figure"]
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert len(told["data"][0]["y"]) == len(told["data"][0]["marker"]["color"]) > 0
 
 
 def test_live_title_says_how_long_clients_have_been_waiting() -> None:
