@@ -1,8 +1,12 @@
 """A Plotly figure that changes while a browser shows it, and that is whole whenever a browser meets it.
 
-Plotly's own ``FigureWidget`` sends changes, and takes back what the browser made of them. Where the browser is still
-drawing, what it tells is out of date and takes properties away from the figure; where it fails once, it shows no change
-any more. This one has a single value, the figure: a browser that is busy draws the latest when it is done.
+This one has a single value, the figure: a browser that is busy draws the latest when it is done. Its code is short,
+and plotly.js comes beside it. Plotly's own ``FigureWidget`` sends changes, and takes back what the browser made of
+them: where that is still drawing, what it tells is out of date and takes properties away from the figure. And its
+code has all of plotly.js in it. anywidget drops every message to a widget whose code is not there two seconds after
+its announcement (``Failed to initialize model``,
+https://github.com/manzt/anywidget/blob/main/packages/anywidget/src/runtime.ts): on a slow machine the chart stayed
+as it was at first.
 """
 
 from __future__ import annotations
@@ -15,10 +19,16 @@ import traitlets
 from plotly.offline import get_plotlyjs
 
 _DRAW = """
-const { Plotly } = globalThis;
+function library(model) {
+  const address = () => URL.createObjectURL(new Blob([model.get("library")], { type: "text/javascript" }));
+  const failed = (error) => { globalThis.workshopPlotly = undefined; throw error; };
+  globalThis.workshopPlotly ??= import(address()).then(() => globalThis.Plotly, failed);
+  return globalThis.workshopPlotly;
+}
 
 export default {
-  render({ model, el }) {
+  async render({ model, el }) {
+    const Plotly = await library(model);
     let wanted = 0, isDrawing = false;
 
     async function draw() {
@@ -52,7 +62,8 @@ export default {
 class ChartWidget(anywidget.AnyWidget):
     """Made from a figure as JSON has it: ``data``, ``layout`` and ``config``."""
 
-    _esm = get_plotlyjs() + _DRAW
+    _esm = _DRAW
+    library = traitlets.Unicode(get_plotlyjs()).tag(sync=True)
     figure = traitlets.Dict().tag(sync=True)
     drawn = traitlets.Int(-1).tag(sync=True)
     """The number of the figure that a browser has drawn last; -1 while none has drawn any."""

@@ -271,6 +271,13 @@ def test_live_figure_stops_at_once_where_nobody_draws() -> None:
     assert time.monotonic() - begin < 1.0
 
 
+def test_code_of_the_chart_is_there_at_once() -> None:
+    """anywidget gives a widget's code two seconds, and plotly.js is 4 MB: it has to come beside."""
+    state = ChartWidget({"data": [], "layout": {}, "config": {}}).get_state()
+    assert len(state["_esm"]) < 10_000
+    assert len(state["library"]) > 1_000_000
+
+
 def test_figure_is_numbered_json_without_a_kernels_help() -> None:
     live = LiveFigure(None, scenes.MEMBERS)
     live.feed(scenes.frozen_primary())
