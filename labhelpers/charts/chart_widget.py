@@ -29,20 +29,19 @@ function library(model) {
 export default {
   async render({ model, el }) {
     const Plotly = await library(model);
-    let wanted = 0, isDrawing = false;
+    let isDrawing = false, tried = null;
 
     async function draw() {
-      wanted += 1;
       if (isDrawing) return;
       isDrawing = true;
-      for (let begun = 0; begun < wanted; ) {
-        begun = wanted;
+      while (tried !== model.get("figure").number) {
         const { number, data, layout, config } = structuredClone(model.get("figure"));
         try {
           await Plotly.react(el, data, layout, config);
         } catch (error) {
           console.error(error);
         }
+        tried = number;
         model.set("drawn", number);
         model.save_changes();
       }
@@ -71,9 +70,13 @@ class ChartWidget(anywidget.AnyWidget):
     def __init__(self, figure: Mapping[str, Any]) -> None:
         super().__init__(figure={"number": 0, **figure})
 
-    def show(self, figure: Mapping[str, Any]) -> None:
-        """Show this figure from now on."""
-        self.figure = {"number": self.figure["number"] + 1, **figure}
+    def show(self, figure: Mapping[str, Any]) -> bool:
+        """Show this figure from now on; whether it is another one than before."""
+        number = self.figure["number"]
+        if self.figure == {"number": number, **figure}:
+            return False
+        self.figure = {"number": number + 1, **figure}
+        return True
 
     @property
     def is_drawn(self) -> bool:

@@ -51,18 +51,30 @@ def incident_figure(
     digest = digest_of(recording.records, points=4 * FROZEN_POINTS)
     window = Window(begin or 0.0, end if end is not None else max(digest.end - recording.begin, 1.0))
     colours = THEMES[theme]
-    traces = empty_traces(digest.members, colours)
     arrays = trace_arrays(digest, window, colours, limit=FROZEN_POINTS, lost=_lost_points(recording, accounts))
-    for trace, its in zip(traces, arrays, strict=True):
-        for path, values in its.items():
-            put(trace, path, values)
-    layout = base_layout(digest.members, colours, height)
-    for path, value in moving_layout(digest, window, colours, outage).items():
-        put(layout, path, value)
     found = title if title is not None else headline(recording, outage, accounts, digest)
-    for path, value in title_layout(found, height=height).items():
-        put(layout, path, value)
-    return Figure(data=traces, layout=layout, skip_invalid=False)
+    moving = {**moving_layout(digest, window, colours, outage), **title_layout(found, height=height)}
+    figure = assembled(digest.members, colours, height, arrays, moving)
+    return Figure(data=figure["data"], layout={"template": "none", **figure["layout"]}, skip_invalid=False)
+
+
+def assembled(
+    members: Sequence[str],
+    theme: Theme,
+    height: int,
+    arrays: Sequence[Arrays] | None = None,
+    moving: Arrays | None = None,
+) -> dict[str, Any]:
+    """``data`` and ``layout`` as JSON has them: what never changes, and in it the arrays of every trace and the part of
+    the layout that moves. Without those, the axes and the lanes.
+    """
+    traces = empty_traces(members, theme)
+    layout = base_layout(members, theme, height)
+    if arrays is not None:
+        for trace, its in zip(traces, arrays, strict=True):
+            _put_all(trace, its)
+    _put_all(layout, moving or {})
+    return {"data": traces, "layout": layout}
 
 
 def headline(
@@ -145,7 +157,7 @@ def base_layout(members: Sequence[str], theme: Theme, height: int = HEIGHT) -> d
     axis = {"gridcolor": theme.grid, "zeroline": False, "linecolor": theme.grid, "tickfont": {"size": 12}}
     lanes = [_coloured(member, member_colour(member, members)) for member in members] + ["etcd"]
     return {
-        "template": "none", "autosize": True, "height": height, "barmode": "overlay", "showlegend": False,
+        "autosize": True, "height": height, "barmode": "overlay", "showlegend": False,
         "paper_bgcolor": theme.background, "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 12, "color": theme.text},
         "margin": {"l": 74, "r": 18, "t": 92, "b": 44, "pad": 2},
@@ -195,9 +207,11 @@ def _milliseconds(value: int) -> str:
     return f"{value} ms" if value < 1000 else f"{value // 1000} s"
 
 
-def put(target: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``a.b.c`` in nested dictionaries."""
-    *parents, last = path.split(".")
-    for key in parents:
-        target = target.setdefault(key, {})
-    target[last] = value
+def _put_all(target: dict[str, Any], values: Arrays) -> None:
+    """Set what stands at paths such as ``a.b.c`` in nested dictionaries."""
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        place = target
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.charts.bands import Window, empty_traces, trace_arrays
+from labhelpers.charts.bands import Window, trace_arrays
 from labhelpers.charts.digest import Digest
 from labhelpers.charts.frozen import CONFIG, show_frozen
-from labhelpers.charts.incident import HEIGHT, base_layout, moving_layout, put, title_layout
+from labhelpers.charts.incident import HEIGHT, assembled, moving_layout, title_layout
 from labhelpers.charts.palette import THEMES, ThemeName
 from labhelpers.i18n import seconds, tr
 from labhelpers.observe.audience import in_batch
@@ -72,8 +72,7 @@ class LiveFigure:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._shown = self._figure()
-        self.widget = ChartWidget(self._shown)
+        self.widget = ChartWidget(self._figure())
         self._awake = threading.Event()
         self.widget.observe(lambda _: self._awake.set(), "drawn")
         self.error: BaseException | None = None
@@ -111,12 +110,7 @@ class LiveFigure:
         with self._lock:
             if self._follower is not None:
                 self.digest.feed(self._follower.records())
-            figure = self._figure()
-            if figure == self._shown:
-                return False
-            self.widget.show(figure)
-            self._shown = figure
-            return True
+            return self.widget.show(self._figure())
 
     def _window(self) -> Window:
         end = max(self.digest.end - (self.digest.begin or 0.0), 0.0)
@@ -125,19 +119,14 @@ class LiveFigure:
         return Window(max(0.0, end - self._shown_seconds), end, self._pixels)
 
     def _figure(self) -> dict[str, Any]:
-        """The figure as it is now, as JSON has it; without anything to show, its axes and lanes."""
-        traces = empty_traces(self._members, self._theme)
-        layout = base_layout(self._members, self._theme, self._height)
-        del layout["template"]
+        """The figure as it is now; without anything to show, its axes and lanes."""
+        arrays, moving = None, None
         if self.digest.begin is not None and self.digest.members:
             window = self._window()
             arrays = trace_arrays(self.digest, window, self._theme, limit=POINTS)
-            moving = moving_layout(self.digest, window, self._theme)
-            moving.update(title_layout(status(self.digest), TITLE_CHARACTERS, self._height))
-            for target, its in zip([*traces, layout], [*arrays, moving], strict=True):
-                for path, value in its.items():
-                    put(target, path, value)
-        return {"data": traces, "layout": layout, "config": CONFIG}
+            title = title_layout(status(self.digest), TITLE_CHARACTERS, self._height)
+            moving = {**moving_layout(self.digest, window, self._theme), **title}
+        return {**assembled(self._members, self._theme, self._height, arrays, moving), "config": CONFIG}
 
 
 def status(digest: Digest) -> str:

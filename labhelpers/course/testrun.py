@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A test that failed, or broke before or after it ran, and the end of what pytest said of it."""
+    """A test that failed, or broke before or after it ran, with the beginning and the end of what pytest said of it."""
 
     test: str
     reason: str

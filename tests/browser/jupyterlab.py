@@ -10,18 +10,18 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 from labhelpers.course.chapters import clone_root
+from labhelpers.errors import WaitTimeout
 from labhelpers.paths import LabPaths
 from labhelpers.waiting import slowness, wait_until
 
@@ -170,12 +170,18 @@ def await_in_cell(page: Page, text: str, selector: str) -> None:
     cell is scrolled to again; but not at once, for what comes into view is drawn anew."""
 
     def is_visible() -> bool:
-        with suppress(AssertionError):
-            expect(cell_with(page, text).locator(selector).first).to_be_visible(timeout=10_000 * slowness())
-            return True
-        return False
+        shown = cell_with(page, text).locator(selector).first
+        return holds(lambda: expect(shown).to_be_visible(timeout=SETTLING_SECONDS * 1000 * slowness()))
 
     wait_until(is_visible, what=f"{selector} in the cell with {text}", within=60)
+
+
+def holds(expectation: Callable[[], None]) -> bool:
+    """Whether what is expected of the page is so, within the expectation's own time."""
+    with suppress(AssertionError):
+        expectation()
+        return True
+    return False
 
 
 def run_cell(page: Page, text: str) -> Locator:
@@ -212,10 +218,21 @@ def _set_theme(page: Page, name: str, light: str) -> None:
 
 def settled(read: Callable[[], T], wanted: T) -> T:
     """What ``read`` finds when it is what is wanted, or else at last: a page may still be drawing when it is asked."""
-    deadline = time.monotonic() + SETTLING_SECONDS * slowness()
-    while (found := read()) != wanted and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return found
+    found: list[T] = []
+
+    def is_wanted() -> bool:
+        found.append(read())
+        return found[-1] == wanted
+
+    with suppress(WaitTimeout):
+        wait_until(is_wanted, what="the page", within=SETTLING_SECONDS)
+    return found[-1]
+
+
+def extent(element: Locator, side: Literal["width", "height"]) -> float:
+    """The element's width or height in pixels; 0 where it is not seen."""
+    box = element.bounding_box()
+    return box[side] if box else 0.0
 
 
 def sideways(page: Page, selector: str) -> list[str]:

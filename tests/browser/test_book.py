@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from labhelpers.course.book import build_book
 from labhelpers.waiting import slowness
 from tests.browser.axe import serious_findings
-from tests.browser.jupyterlab import CHROMIUM, FLAGS, settled
+from tests.browser.jupyterlab import CHROMIUM, FLAGS, extent, settled
 from tests.unit import executed_course
 
 pytestmark = pytest.mark.browser
@@ -62,12 +62,6 @@ def page(browser: Browser, book: Path) -> Iterator[Page]:
         yield opened
 
 
-def extent(page: Page, selector: str, side: Literal["width", "height"]) -> float:
-    """The width or height of the first such element, in pixels; 0 where it is not seen."""
-    box = page.locator(selector).first.bounding_box()
-    return box[side] if box else 0.0
-
-
 def draw_chart(page: Page) -> None:
     page.locator("figure.chart").scroll_into_view_if_needed()
     page.wait_for_selector("figure.chart.live svg.main-svg", state="attached")
@@ -86,8 +80,9 @@ def test_chart_is_drawn_when_it_comes_into_view_and_answers_the_mouse(page: Page
     expect(page.locator("figure.chart .still svg")).to_have_count(1)
     draw_chart(page)
     expect(page.locator("figure.chart .still")).not_to_be_visible()
-    width = pytest.approx(extent(page, "article", "width"), abs=2)
-    assert settled(lambda: extent(page, "figure.chart svg.main-svg", "width"), width) == width
+    width = pytest.approx(extent(page.locator("article"), "width"), abs=2)
+    chart = page.locator("figure.chart svg.main-svg").first
+    assert settled(lambda: extent(chart, "width"), width) == width
     bar = page.locator("figure.chart .barlayer .point path").first.bounding_box()
     assert bar
     page.mouse.move(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
@@ -162,9 +157,10 @@ def test_copied_cell_is_what_was_typed(browser: Browser, book: Path) -> None:
 
 
 def test_long_output_is_folded_until_asked_for(page: Page) -> None:
-    assert settled(lambda: 0 < extent(page, ".outputs", "height") < 500, True)
+    long = page.locator(".outputs").first
+    assert settled(lambda: 0 < extent(long, "height") < 500, True)
     page.get_by_role("button", name="Show all").click()
-    assert settled(lambda: extent(page, ".outputs", "height") > 900, True)
+    assert settled(lambda: extent(long, "height") > 900, True)
 
 
 def test_folded_cell_opens_by_keyboard(page: Page) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from labhelpers.lab import Lab
 from labhelpers.waiting import wait_until
-from tests.browser.jupyterlab import JupyterLab, cell_with, open_notebook, ran, run_cell, settled
+from tests.browser.jupyterlab import JupyterLab, cell_with, extent, open_notebook, ran, run_cell, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -82,7 +82,7 @@ def test_long_output_is_folded(page: Page) -> None:
     ran(cell)
     output = cell.locator(".jp-OutputArea-output")
     expect(output.locator("summary")).to_contain_text("lines before these")
-    assert settled(lambda: 0 < (output.bounding_box() or {"height": 0})["height"] < 500, True)
+    assert settled(lambda: 0 < extent(output, "height") < 500, True)
     output.locator("summary").click()
     expect(output.locator("details pre")).to_be_visible()
 

@@ -17,6 +17,7 @@ from tests.browser.jupyterlab import (
     await_kernel,
     cell_with,
     dark,
+    extent,
     open_notebook,
     opened,
     ran,
@@ -124,7 +125,7 @@ def test_panel_fits_narrow_windows(page: Page, width: int) -> None:
         assert settled(lambda: sideways(page, ".workshop-panel"), []) == []
         expect(page.locator("button.workshop-heal")).to_be_in_viewport()
         for each in page.locator(".workshop-panel button:visible").all():
-            assert settled(lambda shown=each: (shown.bounding_box() or {"width": 0})["width"] > 24, True)
+            assert settled(lambda shown=each: extent(shown, "width") > 24, True)
     finally:
         page.set_viewport_size({"width": 1600, "height": 1000})
 

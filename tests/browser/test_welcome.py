@@ -9,7 +9,18 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from labhelpers.lab import Lab
 from labhelpers.waiting import slowness
-from tests.browser.jupyterlab import JupyterLab, await_kernel, command, opened, page_of, serving, settled, sideways
+from tests.browser.jupyterlab import (
+    SETTLING_SECONDS,
+    JupyterLab,
+    await_kernel,
+    command,
+    holds,
+    opened,
+    page_of,
+    serving,
+    settled,
+    sideways,
+)  # fmt: skip
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -81,11 +92,7 @@ def follow_to_french(page: Page) -> None:
 
 
 def comes_into_view(place: Locator) -> bool:
-    try:
-        expect(place).to_be_in_viewport(timeout=10_000 * slowness())
-    except AssertionError:
-        return False
-    return True
+    return holds(lambda: expect(place).to_be_in_viewport(timeout=SETTLING_SECONDS * 1000 * slowness()))
 
 
 def test_browser_that_asks_for_french_gets_french(browser: Browser, jupyterlab: JupyterLab) -> None:
