@@ -47,7 +47,9 @@ def test_browser_that_asks_for_english_gets_english(page: Page) -> None:
 def test_terminal_knows_the_lab(lab: Lab, page: Page) -> None:
     terminal = page.locator(".jp-Terminal").first
     expect(terminal.locator(".xterm-screen")).to_be_visible()
+    await_kernel(page)  # until then the notebook may take the keyboard
     terminal.click()
+    expect(terminal.locator("textarea")).to_be_focused()
     page.keyboard.type("clear; workshop status | head -n 1; ssh pg-1 hostname; echo e''nd\n")
     for said in (f"Lab {lab.name}", "pg-1", "end"):
         page.wait_for_function(TERMINAL_SAYS, arg=said)
