@@ -20,7 +20,7 @@ from labhelpers.lab import Lab, open_lab
 from labhelpers.paths import STATE, LabPaths
 from labhelpers.topology import PLAYBOOK, load_topology
 from labhelpers.waiting import wait_until
-from tests.lab.machine import output_of, residues, workshop
+from tests.lab.machine import leaving_nothing, output_of, residues, workshop
 
 LAB = "test-isol"
 
@@ -33,12 +33,11 @@ def ip(*arguments: str, check: bool = True) -> str:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    lifecycle.ensure_up(LAB)
-    opened = open_lab(LAB)
-    yield opened
-    opened.close()
-    lifecycle.destroy(LAB)
-    assert residues(LAB) == []
+    with leaving_nothing(LAB):
+        lifecycle.ensure_up(LAB)
+        opened = open_lab(LAB)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

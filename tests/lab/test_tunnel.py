@@ -17,7 +17,7 @@ import pytest
 
 from labhelpers import lifecycle
 from labhelpers.waiting import wait_until
-from tests.lab.machine import WORKSHOP, output_of, residues
+from tests.lab.machine import WORKSHOP, leaving_nothing, output_of
 
 LAB = "test-tunnel"
 TOKEN = "only-for-this-test"
@@ -72,14 +72,13 @@ def running(argv: list[str], log: Path = Path(os.devnull), **environment: str) -
 @pytest.fixture(scope="module")
 def jupyterlab() -> Iterator[int]:
     """JupyterLab as ``workshop start`` opens it, on a port of its own."""
-    lifecycle.ensure_up(LAB)
     port = free_port()
     start = [*WORKSHOP, "start", "--lab", LAB, "--no-browser", "--port", str(port)]
-    with running(start, JUPYTER_TOKEN=TOKEN):
-        wait_until(lambda: answers(port, TOKEN) == 200, what="JupyterLab to answer", within=60)
-        yield port
-    lifecycle.destroy(LAB)
-    assert residues(LAB) == []
+    with leaving_nothing(LAB):
+        lifecycle.ensure_up(LAB)
+        with running(start, JUPYTER_TOKEN=TOKEN):
+            wait_until(lambda: answers(port, TOKEN) == 200, what="JupyterLab to answer", within=60)
+            yield port
 
 
 @pytest.fixture
