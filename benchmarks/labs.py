@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[Together] = []
     failed = ""
     for count in wanted:
-        say(f"{count} labs at once")
+        say(f"{count} labs at once" if count > 1 else "one lab")
         try:
             rows.append(measure(count))
         except HostProblem as problem:

@@ -132,6 +132,10 @@ class Topology:
     def backup(self) -> tuple[str, ...]:
         return self._with_role("backup")
 
+    def replicas(self, leader: str | None) -> list[str]:
+        """The PostgreSQL nodes but the leader; all of them where nobody leads."""
+        return [node for node in self.postgres if node != leader]
+
     def node(self, name: str) -> NodeSpec:
         """The node of that name. Raises :class:`UnknownNode`."""
         for node in self.nodes:

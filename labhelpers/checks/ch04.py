@@ -299,7 +299,7 @@ def _logins(lab: Lab, primary: str, wanted_login: str, wanted_password: str) -> 
     What the primary's own file says is right: a node that says otherwise is mended, else the role is. Before Patroni
     has the primary, its pg_hba lets no other node in: that is not a fault of the role.
     """
-    others = [node for node in lab.topology.postgres if node != primary]
+    others = lab.topology.replicas(primary)
     host = lab.topology.node(primary).address
     facts, _ = ask(lab, others, {"config": f"cat {config_path(lab)}"})
     for node, fact in facts.items():

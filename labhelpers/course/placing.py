@@ -193,8 +193,7 @@ def stop_order(lab: Lab) -> list[list[str]]:
         leader = lab.patroni.leader()
     except LabError:
         leader = None
-    replicas = [node for node in lab.topology.postgres if node != leader]
-    first = [*replicas, *lab.topology.backup]
+    first = [*lab.topology.replicas(leader), *lab.topology.backup]
     return [group for group in (first, [leader] if leader else [], list(lab.topology.etcd)) if group]
 
 

@@ -68,7 +68,7 @@ def _start_missing(lab: Lab, expected: Expected, settled: Settled) -> None:
     with ThreadPoolExecutor(max_workers=len(lab.topology.names)) as pool:
         starter = _Starter(lab, pool)
         if leader and lab.containers.state(leader) == "stopped":
-            starter.hold(_replicas(lab, leader))
+            starter.hold(lab.topology.replicas(leader))
         if expected.etcd:
             _wait_for_etcd(lab, leader, starter, settled)
         if leader:
@@ -101,11 +101,7 @@ def _start_leader(lab: Lab, leader: str, starter: _Starter, settled: Settled) ->
     with settled.part("leader"):
         what = tr(f"{leader} to hold the leader key", f"voir {leader} tenir le jeton leader")
         wait_until(leads, what=what, within=READY_SECONDS, every=POLL_SECONDS, seen=starter.refused)
-    lab.containers.release(*_replicas(lab, leader))
-
-
-def _replicas(lab: Lab, leader: str) -> list[str]:
-    return [node for node in lab.topology.postgres if node != leader]
+    lab.containers.release(*lab.topology.replicas(leader))
 
 
 class _Starter:

@@ -159,8 +159,7 @@ def nodes_of(lab: Finder, words: Iterable[str]) -> list[str]:
         if word == "leader":
             named.append(_leader(lab))
         elif word == "replicas":
-            leader = _leader(lab)
-            named.extend(name for name in lab.topology.postgres if name != leader)
+            named.extend(lab.topology.replicas(_leader(lab)))
         else:
             named.append(word)
     if not named:
