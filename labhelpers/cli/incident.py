@@ -20,11 +20,11 @@ def complete_incidents(ctx: click.Context, param: click.Parameter, incomplete: s
 
 @click.command(name="break")
 @lab_option
-@click.option("--minutes", type=float, default=5.0, show_default=True, help="Undone by itself after this time.")
+@click.option("--minutes", type=float, default=5.0, show_default=True, help="Undone by itself then; 120 at most.")
 @click.argument("incident", required=False, shell_complete=complete_incidents)
 @click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=complete_nodes)
 def break_(lab: str, minutes: float, incident: str | None, nodes: tuple[str, ...]) -> None:
-    """Inject INCIDENT, on the sensible node or on NODE; without one, list them all.
+    """Inject INCIDENT, on NODE or on the node that it is meant for (the present leader, say); without INCIDENT, list all.
 
     It is undone by itself after its time, by `workshop heal` at once.
     """

@@ -30,7 +30,14 @@ LAST = "\0last"
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the executed notebooks and the report go. Default: runs/DATE in the clone.",
 )
-@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebooks.")
+@click.option(
+    "-p",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebooks: ttl, pace (06, 07), target (06). May be repeated.",
+)
 @click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="N runs, and a summary over them.")
 @click.option(
     "--resume",

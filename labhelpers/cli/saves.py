@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The chapters' numbers and the saves' names that begin with what is typed."""
     from labhelpers.course.saverecords import read_saves
+    from labhelpers.course.saves import FRESH
     from labhelpers.course.states import chapter_numbers
     from labhelpers.paths import LabPaths
     from labhelpers.topology import default_lab
 
     names = [save.name for save in read_saves(LabPaths(ctx.params.get("lab") or default_lab()))]
-    chapters = chapter_numbers() if param.name == "target" else []
+    chapters = [*chapter_numbers(), FRESH] if param.name == "target" else []
     return [CompletionItem(name) for name in (*chapters, *names) if name.startswith(incomplete)]
 
 
@@ -36,7 +37,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 def goto(lab: str, target: str) -> None:
     """Put the lab into the state that a chapter starts from, or into a save's.
 
-    What was there becomes an automatic save first; the last five of those stay.
+    `fresh` means new nodes. What was there becomes an automatic save first; the last five of those stay.
     """
     from labhelpers.course import saves
     from labhelpers.lab import open_lab
@@ -73,7 +74,7 @@ def save(lab: str, name: str) -> None:
 def saves(
     lab: str, deleted: str | None, exported: tuple[str, str] | None, imported: Path | None, as_json: bool
 ) -> None:
-    """List the saves: names, dates, sizes."""
+    """List the saves (names, dates, sizes); or remove, export, import one."""
     from labhelpers.course import archive
     from labhelpers.course import saves as course_saves
     from labhelpers.course.saverecords import read_saves

@@ -13,7 +13,9 @@ from labhelpers.i18n import LANGUAGES, Language, tr
 @click.command()
 @lab_option
 @click.option("--language", "spoken", type=click.Choice(LANGUAGES), help="Default: the one that the browser asks for.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8888, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8888, show_default=True, help="JupyterLab's, on this machine."
+)
 @click.option("--no-browser", is_flag=True, help="Only say the address.")
 def start(lab: str, spoken: Language | None, port: int, no_browser: bool) -> None:
     """Build the lab if need be, and open the course in JupyterLab (on this machine alone, with a token)."""

@@ -31,13 +31,19 @@ SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 
 @click.command()
 @click.argument("what", nargs=-1, metavar="[WHAT]...", type=click.Choice([*PARTS, *GROUPS]))
-@click.option("--all", "everything", is_flag=True, help="Also what takes long, and both tools over both languages.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also what takes long: the tour, every mutation, papermill and nbval each in both languages.",
+)
 @click.option("-k", "expression", help="Only the tests that match, as pytest's -k.")
 def test(what: tuple[str, ...], everything: bool, expression: str | None) -> None:
-    """Run the tests: unit, labs, papermill over the English course, nbval over the French one, browser.
+    """Run the tests.
 
-    WHAT names a part; without it, all that CI runs. Labs whose names begin with `test` are made and removed;
-    no other lab is touched. The exit status is 0 only if something ran and all of it passed.
+    WHAT is a part: unit, lab, live, papermill (the English course), nbval (the French one), notebooks (these two),
+    browser, fresh_machine, mutations, trials or tour; without one, all but the tour. Labs whose names begin with `test`
+    are made and removed; no other lab is touched. The exit status is 0 only if something ran and all of it passed.
     """
     from labhelpers.course.chapters import clone_root
     from labhelpers.course.kernels import ensure_kernels

@@ -58,6 +58,7 @@ def _names(lab: Lab) -> dict[str, Any]:
         "lab_status": (lambda name: lab_status(load_topology(name)), (raw_words,)),
         "topology.node": (lab.topology.node, (raw_words,)),
         "topology.expand": (lab.topology.expand, (some_nodes,)),
+        "topology.replicas": (lab.topology.replicas, (raw_words,)),
         "lab.secret": (lab.secret, (raw_words.filter(lambda word: not _is_secret_name(word)),)),
     }
 

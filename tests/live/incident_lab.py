@@ -6,11 +6,24 @@ import subprocess
 from functools import partial
 
 from labhelpers.errors import PostgresUnreachable
+from labhelpers.incidents.acts import Freeze
+from labhelpers.incidents.catalogue import CATALOGUE
+from labhelpers.incidents.situation import candidates
 from labhelpers.lab import Lab, open_lab
 from labhelpers.lifecycle import ensure_up
+from labhelpers.topology import load_topology
 from labhelpers.waiting import wait_until
 
 LAB = "test-inc"
+
+
+def _only_freezes(kind: str) -> bool:
+    topology, declared = load_topology(LAB), CATALOGUE[kind]
+    return all(isinstance(act, Freeze) for act in declared.acts(topology, candidates(declared.aim, topology)))
+
+
+FREEZING = tuple(filter(_only_freezes, CATALOGUE))
+"""The incidents that do nothing but freeze nodes: one test is enough for all of them."""
 
 _ETCD = """\
 export DEBIAN_FRONTEND=noninteractive

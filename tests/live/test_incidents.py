@@ -87,9 +87,7 @@ def is_clean(lab: Lab) -> None:
     assert listed.count("streaming") == 2 and listed.count("Leader") == 1, listed
 
 
-@pytest.mark.parametrize(
-    "kind", [k for k in CATALOGUE if k.startswith(("dcs-", "etcd-")) or k in ("primary-frozen", "replica-frozen")]
-)
+@pytest.mark.parametrize("kind", eyes.FREEZING)
 def test_frozen_nodes_are_frozen_for_lxc_and_thawed(lab: Lab, kind: str) -> None:
     before = led_by(lab)
     with incidents.incident(lab, kind) as running:

@@ -27,6 +27,7 @@ from labhelpers.incidents.errors import (
 from labhelpers.incidents.journal import Entry, Journal
 from labhelpers.incidents.world import ClusterView, MemberView
 from labhelpers.prediction import Timing
+from tests.live.incident_lab import FREEZING
 from tests.unit.scripted_world import HEALTHY, ScriptedWorld
 
 
@@ -84,6 +85,11 @@ def test_undoing_what_was_never_done_changes_nothing(kind: str, engine: Engine, 
         act.undo(world, "never")
     assert set(world.states().values()) == {"running"}
     assert not world.root.table
+
+
+def test_every_incident_is_tried_on_real_nodes() -> None:
+    live = (Path(__file__).parents[1] / "live" / "test_incidents.py").read_text(encoding="utf-8")
+    assert [kind for kind in CATALOGUE if kind not in FREEZING and f'"{kind}"' not in live] == []
 
 
 def test_journal_and_watchman_come_before_the_act(world: ScriptedWorld) -> None:
