@@ -26,6 +26,9 @@ NETWORK_DEVICES = Path("/sys/class/net")
 SPOKEN = {"LC_ALL": "C.UTF-8"}
 """The locale of what runs as root, and of ``sudo`` itself: what they say is read here."""
 
+TIME_IS_UP = (124, 137)
+"""How ``timeout`` ends when it had to end its command, and when it had to kill it."""
+
 SUDO_REFUSED = re.compile(r"^(sudo: .*(password|authentication|terminal)|Sorry, user |\S+ is not in the sudoers)", re.M)
 
 
@@ -94,6 +97,13 @@ def require_sudo_did_not_refuse(exited: int | None, said: str) -> None:
         raise SudoAsksForPassword
 
 
+def _bounded(argv: Sequence[str], timeout: float) -> tuple[list[str], float | None]:
+    """The command, and the bound that ``subprocess`` keeps: it can't kill what sudo runs, so there root keeps it."""
+    if os.geteuid() == 0:
+        return list(argv), timeout
+    return root_argv(["timeout", "--foreground", "-k", "2", f"{timeout:g}", *argv]), None
+
+
 @physical_wait()
 def as_root(
     argv: Sequence[str], *, input: str | None = None, timeout: float = 60, check: bool = True
@@ -103,17 +113,24 @@ def as_root(
     Raises :class:`RootCommandFailed` where it fails and ``check`` is set, :class:`HostProblem` where nobody can become
     root or the time is up.
     """
+    command, bound = _bounded(argv, timeout)
     try:
         done = subprocess.run(
-            root_argv(argv), input=input, stdin=None if input is not None else subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=timeout, check=False, env={**os.environ, **SPOKEN},
+            command, input=input, stdin=None if input is not None else subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=bound, check=False, env={**os.environ, **SPOKEN},
         )  # fmt: skip
+        if bound is None and done.returncode in TIME_IS_UP:
+            raise subprocess.TimeoutExpired(command, timeout)
     except subprocess.TimeoutExpired as error:
         raise HostProblem(
             tr(f"`{' '.join(argv[:6])}` did not end within {timeout:g} s on this machine. Look: workshop doctor",
                f"`{' '.join(argv[:6])}` ne s'est pas terminé en {timeout:g} s sur cette machine. Voyez : "
                "workshop doctor")
         ) from error  # fmt: skip
+    except PermissionError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # at Ctrl-C, subprocess tries to kill sudo
+            raise error.__context__ from None
+        raise
     except FileNotFoundError as error:
         raise HostProblem(
             tr(f"This machine has no {argv[0]}. See what it lacks: workshop doctor",

@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from labhelpers.containers import Containers, State
@@ -53,12 +56,7 @@ class Lab:
             )  # fmt: skip
         path = self.paths.keys / f"{name}.secret"
         if not path.exists():
-            new = path.with_suffix(".new")
-            with suppress(FileNotFoundError):
-                new.unlink()
-            new.touch(mode=0o600)
-            new.write_text(secrets.token_urlsafe(18), encoding="ascii")
-            new.rename(path)
+            _draw(path)
         return path.read_text(encoding="ascii")
 
     def status(self) -> LabStatus:
@@ -76,6 +74,15 @@ class Lab:
 
     def close(self) -> None:
         self.nodes.close()
+
+
+def _draw(path: Path) -> None:
+    """Of those who draw a secret at the same moment one is the first, and all read the same."""
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", encoding="ascii") as new:
+        new.write(secrets.token_urlsafe(18))
+        new.flush()
+        with suppress(FileExistsError):
+            os.link(new.name, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,15 @@ class Patroni:
         wait_until(accepted, what=what, within=within, every=1.0, seen=lambda: refused)
         self.wait_for_leader(candidate, within=within)
 
+    def reinitialize(self, node: str) -> None:
+        """Have the member made again from the leader; its data directory is removed. Patroni does it after it answered.
+
+        https://patroni.readthedocs.io/en/latest/rest_api.html#reinitialize-endpoint
+
+        Raises :class:`PatroniUnreachable`, also where the member refuses (it leads, or there is no leader).
+        """
+        self._request("POST", node, "reinitialize", {"force": True}, 5.0)
+
     def wait_for_leader(self, *names: str, within: float = 60) -> str:
         """Wait until one of ``names`` (anyone where none is named) leads and runs, and return its name.
 

@@ -45,12 +45,13 @@ class Timing:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Timing:
-        """From what ``GET /config`` answers; what it leaves out is Patroni's default."""
-        return cls(
-            float(config.get("ttl", 30)),
-            float(config.get("loop_wait", 10)),
-            float(config.get("retry_timeout", 10)),
-        )
+        """From what ``GET /config`` answers; what it leaves out, or what is no number, is Patroni's default."""
+
+        def seconds(name: str, default: float) -> float:
+            value = config.get(name)
+            return float(value) if isinstance(value, int | float) else default
+
+        return cls(seconds("ttl", 30), seconds("loop_wait", 10), seconds("retry_timeout", 10))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ def complete_incidents(ctx: click.Context, param: click.Parameter, incomplete: s
 @click.argument("incident", required=False, shell_complete=complete_incidents)
 @click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=complete_nodes)
 def break_(lab: str, minutes: float, incident: str | None, nodes: tuple[str, ...]) -> None:
-    """Inject INCIDENT, on NODE or on the node that it is meant for (the present leader, say); without INCIDENT, list all.
+    """Inject INCIDENT, on NODE or on the node that it is meant for (the present leader, say).
+
+    Without INCIDENT, list them all.
 
     It is undone by itself after its time, by `workshop heal` at once.
     """

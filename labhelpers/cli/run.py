@@ -81,11 +81,17 @@ def run(
         if resume is None:
             begin(order, directory)
         records = _carry_out(order, directory, again=resume is not None)
-    if any(chapter.outcome == "interrupted" for record in records for chapter in record.chapters):
+    if any(record.interrupted for record in records) and not _is_done(order, records):
         click.echo(tr(f"Go on with it: workshop run --resume {directory}",
                       f"Pour reprendre : workshop run --resume {directory}"))  # fmt: skip
         sys.exit(130)
     sys.exit(0 if all(record.passed for record in records) else 1)
+
+
+def _is_done(order: Order, records: list[RunRecord]) -> bool:
+    from labhelpers.course.order import is_cut_off
+
+    return len(records) == order.repeat and not any(is_cut_off(order, record) for record in records)
 
 
 def _refuse_beside_resume(context: click.Context) -> None:
@@ -161,7 +167,7 @@ def _carry_out(order: Order, directory: Path, *, again: bool) -> list[RunRecord]
         _print_summary(record, output)
         if order.repeat > 1:
             write_summary(summarise(records, order.repeat), order, directory)
-        if any(chapter.outcome == "interrupted" for chapter in record.chapters):
+        if record.interrupted:
             break
     if order.repeat > 1:
         click.echo(f"{tr('Summary', 'Bilan')}: {directory}/summary.html")

@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from labhelpers.course.chapters import ChapterFile
 from labhelpers.course.execute import CellStarted, execute_notebook, one_sentence
@@ -31,6 +31,8 @@ from labhelpers.errors import LabError
 from labhelpers.i18n import Language, tr
 
 WAITS_FILE = ".waits"
+
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -142,6 +144,8 @@ class _Batch:
     places: Places
     waits: Path
     begun: float
+    interrupted: threading.Event = field(default_factory=threading.Event)
+    """Ctrl-C came: no other chapter begins."""
 
     def run(
         self,
@@ -150,7 +154,7 @@ class _Batch:
         earlier: RunRecord | None,
     ) -> RunRecord:
         base = dataclasses.replace(earlier, chapters=(), resumed=earlier.resumed + 1) if earlier else self._empty()
-        base = dataclasses.replace(base, planned=len(chosen))
+        base = dataclasses.replace(base, planned=len(chosen), interrupted=False)
         passed = (
             {chapter.name: chapter for chapter in earlier.chapters if chapter.outcome == "passed"} if earlier else {}
         )
@@ -188,8 +192,17 @@ class _Batch:
             chapters=tuple(records),
             seconds=base.seconds + time.monotonic() - self.begun,
             waited_seconds=(base.waited_seconds or 0.0) + waited,
-            lab_versions=self.places.versions() or base.lab_versions,
+            lab_versions=self._noting_interrupt(self.places.versions) or base.lab_versions,
+            interrupted=self.interrupted.is_set(),
         )
+
+    def _noting_interrupt(self, call: Callable[[], T]) -> T | None:
+        """What a chapter did is not lost to a Ctrl-C that comes after it: the batch ends once that is recorded."""
+        try:
+            return call()
+        except KeyboardInterrupt:
+            self.interrupted.set()
+            return None
 
     def _waited_since(self, begin: float) -> float:
         return seconds_within(waits_in(self.waits), begin, time.monotonic())
@@ -198,7 +211,7 @@ class _Batch:
         self, file: ChapterFile, chapter: Chapter, position: int, total: int, before: Sequence[ChapterRecord]
     ) -> ChapterRecord:
         """Run a chapter, unless the batch was interrupted or nothing is there that it could start from."""
-        if any(record.outcome in ("interrupted", "not run") for record in before):
+        if self.interrupted.is_set():
             return self._not_run(chapter, [], interrupted=True)
         unusable = {record.number for record in before if record.outcome != "passed"}
         broken = sorted(self.foundations.get(chapter.number, frozenset()) & unusable)
@@ -219,6 +232,7 @@ class _Batch:
         except LabError as error:
             return self._not_started(chapter, "failed", str(error))
         except KeyboardInterrupt as error:
+            self.interrupted.set()
             return self._not_started(chapter, "interrupted", one_sentence(error))
         executed = self.output / f"{file.name}.ipynb"
         log = self.output / f"{file.name}.log"
@@ -236,9 +250,11 @@ class _Batch:
             on_cell=lambda cell: self.watcher.cell_started(chapter, cell),
             log=log,
         )
+        if done.outcome == "interrupted":
+            self.interrupted.set()
         if done.outcome == "passed":
             try:
-                self.places.remember(chapter, say)
+                self._noting_interrupt(lambda: self.places.remember(chapter, say))
             except LabError as error:
                 # The chapter did what it is for; only a later return to its end costs more.
                 say(str(error))

@@ -84,6 +84,8 @@ class RunRecord:
     """How many chapters were asked for; while it has fewer, the run goes on, or was cut off."""
     resumed: int = 0
     """How many times it was gone on with."""
+    interrupted: bool = False
+    """Ctrl-C ended it, in a chapter or between two."""
 
     @property
     def overhead(self) -> float | None:

@@ -328,10 +328,13 @@ def _wait_until_healthy(
         for member in _sick(seen, expected):
             sick_for = time.monotonic() - sick_since.setdefault(member, time.monotonic())
             if member not in reinitialised and _is_lost(world, member, sick_for / slowness()):
-                progress(tr(f"{member} has diverged: made again from the leader",
-                            f"{member} a divergé : refait à partir du leader"))  # fmt: skip
-                world.reinitialize(member)
+                try:
+                    world.reinitialize(member)
+                except LabError:
+                    continue  # it is asked again at the next look
                 reinitialised.add(member)
+                progress(tr(f"{member} has diverged: it is made again from the leader",
+                            f"{member} a divergé : il est refait à partir du leader"))  # fmt: skip
         return False
 
     try:
@@ -339,11 +342,13 @@ def _wait_until_healthy(
         report.healthy = None if broken_again() else True
     except LabError:
         report.healthy = False
-    report.mended += [
-        tr(f"{member} had diverged: made again from the leader",
-           f"{member} avait divergé : refait à partir du leader")
-        for member in sorted(reinitialised)
-    ]  # fmt: skip
+    for member in sorted(reinitialised):
+        if report.healthy:
+            report.mended.append(tr(f"{member} had diverged: made again from the leader",
+                                    f"{member} avait divergé : refait à partir du leader"))  # fmt: skip
+        else:
+            report.unresolved.append(tr(f"{member} has diverged: it is being made again from the leader",
+                                        f"{member} a divergé : il est refait à partir du leader"))  # fmt: skip
     report.cluster = str(seen) if seen else tr("Patroni does not answer", "Patroni ne répond pas")
 
 

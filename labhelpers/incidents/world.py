@@ -12,10 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import httpx
-
 from labhelpers.errors import LabError
-from labhelpers.host import as_root, bridge_is_up, http_client
+from labhelpers.host import as_root, bridge_is_up
 from labhelpers.incidents import client_network
 from labhelpers.incidents.network import Network
 from labhelpers.lifecycle import ensure_up
@@ -117,7 +115,9 @@ class World(Protocol):
     def etcd_leader(self) -> str | None: ...
     def timing(self) -> Timing: ...
     def has_diverged(self, node: str) -> bool: ...
-    def reinitialize(self, node: str) -> None: ...
+    def reinitialize(self, node: str) -> None:
+        """Raises :class:`PatroniUnreachable`, also where the member refuses."""
+
     def bring_up(self) -> None: ...
     def client_namespace_left(self) -> bool: ...
     def remove_client_namespace(self) -> None: ...
@@ -246,10 +246,7 @@ class LabWorld:
         return replayed is not None and end is not None and replayed > end
 
     def reinitialize(self, node: str) -> None:
-        """Patroni's REST API, ``POST /reinitialize``: the member is made again from the leader."""
-        address = self.topology.node(node).address
-        with suppress(httpx.HTTPError):  # it is looked at again anyway
-            http_client().post(f"http://{address}:8008/reinitialize", json={"force": True}, timeout=5)
+        self.lab.patroni.reinitialize(node)
 
     def bring_up(self) -> None:
         """After a reboot of the machine the bridge is gone: only then is the lab brought up as a whole."""

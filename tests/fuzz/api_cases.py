@@ -101,6 +101,7 @@ def _services(lab: Lab) -> dict[str, Any]:
         "patroni.cluster": (lab.patroni.cluster, (node,)),
         "patroni.node_status": (lab.patroni.node_status, (node, numbers)),
         "patroni.switchover": (lambda name: lab.patroni.switchover(name, within=0), (node,)),
+        "patroni.reinitialize": (lab.patroni.reinitialize, (node,)),
         "patroni.wait_for_leader": (lambda name, bound: lab.patroni.wait_for_leader(name, within=bound),
                                     (node, st.sampled_from(PAST))),
         "patroni.patch_config": (lambda key, value: lab.patroni.patch_config({key: value}), (raw_words, raw_words)),

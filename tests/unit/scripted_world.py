@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from labhelpers.errors import PatroniUnreachable
 from labhelpers.incidents.network import Network
 from labhelpers.incidents.world import Answer, ClusterView, MemberView
 from labhelpers.prediction import Timing
@@ -90,6 +91,8 @@ class ScriptedWorld:
     failing: dict[str, Exception] = field(default_factory=dict)
     failing_once: dict[str, Exception] = field(default_factory=dict)
     reinitialised: list[str] = field(default_factory=list)
+    refusals: int = 0
+    """So many times a member refuses to be made again."""
     brought_up: int = 0
     namespace_left: bool = False
     confirmed_after: int = 0
@@ -170,6 +173,9 @@ class ScriptedWorld:
 
     def reinitialize(self, node: str) -> None:
         self.reinitialised.append(node)
+        if self.refusals:
+            self.refusals -= 1
+            raise PatroniUnreachable(node, "503 no leader")
 
     def bring_up(self) -> None:
         self.brought_up += 1

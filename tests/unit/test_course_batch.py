@@ -236,6 +236,20 @@ class RecordedPlaces:
         raise LabError("no room for another save")
 
 
+class InterruptedAfterwards(RecordedPlaces):
+    def remember(self, chapter, say) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_after_a_chapter_loses_nothing_of_it_and_ends_the_batch(tmp_path):
+    add_chapter(tmp_path, "03_good", "1")
+    add_chapter(tmp_path, "04_later", "1", header="builds_on: []")
+    record = run(tmp_path, tmp_path / "out", places=InterruptedAfterwards())
+    assert [chapter.outcome for chapter in record.chapters] == ["passed", "not run"]
+    assert record.interrupted and not record.passed
+    assert RunRecord.from_json(json.loads(json.dumps(record.to_json()))).interrupted
+
+
 def test_the_lab_is_prepared_before_each_chapter_and_remembered_only_after_a_success(tmp_path):
     add_chapter(tmp_path, "03_good", "1")
     add_chapter(tmp_path, "04_bad", "raise ValueError('no')", header="builds_on: []")

@@ -171,6 +171,14 @@ def test_member_that_diverged_is_made_again(engine: Engine, world: ScriptedWorld
     report = heal(engine, within_seconds=14)
     assert world.reinitialised == ["pg-1"]
     assert report.healthy is False and not report.ok
+    assert report.mended == [] and ["pg-1" in line for line in report.unresolved] == [True]
+
+
+def test_member_that_refuses_to_be_made_again_is_asked_again(engine: Engine, world: ScriptedWorld) -> None:
+    world.seen = ClusterView((MemberView("pg-1", "replica", "running", 2), *led_by_pg_2()))
+    world.diverged, world.refusals = {"pg-1"}, 2
+    heal(engine, within_seconds=16)
+    assert world.reinitialised == ["pg-1"] * 3
 
 
 def test_member_that_is_slow_to_follow_is_left_in_peace(engine: Engine, world: ScriptedWorld) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from labhelpers.cli.doctor import MEMORY_MB_NEEDED, room
 from labhelpers.cli.progress import by_state
-from labhelpers.host import SUDO_REFUSED, SudoAsksForPassword
+from labhelpers.errors import HostProblem
+from labhelpers.host import SUDO_REFUSED, SudoAsksForPassword, as_root
+from labhelpers.lab import Lab
+from labhelpers.paths import LabPaths
 from labhelpers.playbook.files import preflight
-from labhelpers.topology import PLAYBOOK
+from labhelpers.topology import PLAYBOOK, load_topology
 
 
 def lab_in(state: Path, name: str, network: str = "10.0.3") -> None:
@@ -106,3 +111,45 @@ def test_progress_names_the_nodes_by_their_state() -> None:
 def test_what_is_in_the_way_is_looked_for_before_the_image_is_built() -> None:
     tasks = (PLAYBOOK / "setup.yml").read_text().split("- name: ")
     assert [task.splitlines()[0] for task in tasks if "tags: look" in task] == ["Look whether anything is in the way"]
+
+
+@pytest.fixture
+def somebody_with_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``sudo`` runs as root: whoever called it may not kill it."""
+    sudo = tmp_path / "sudo"
+    sudo.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
+    sudo.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    def refused(self: subprocess.Popen[str]) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(subprocess.Popen, "kill", refused)
+
+
+def test_time_of_a_root_command_is_bounded_behind_sudo_too(somebody_with_sudo: None) -> None:
+    assert as_root(["echo", "done"]).stdout == "done\n"
+    with pytest.raises(HostProblem, match="sleep 60"):
+        as_root(["sleep", "60"], timeout=0.2)
+
+
+def test_ctrl_c_behind_sudo_is_no_question_of_permission(
+    somebody_with_sudo: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: subprocess.Popen[str], *args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        as_root(["true"])
+
+
+def test_those_who_draw_a_secret_at_one_moment_read_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lab = Lab(load_topology("test-none"))
+    monkeypatch.setattr(LabPaths, "keys", tmp_path)
+    for number in range(50):
+        with ThreadPoolExecutor(3) as pool:
+            assert len(set(pool.map(lab.secret, [f"new-{number}"] * 3))) == 1
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    assert len(list(tmp_path.iterdir())) == 50

@@ -35,6 +35,7 @@ def test_every_prediction_names_its_source() -> None:
 
 def test_settings_that_are_not_written_are_patronis_defaults() -> None:
     assert Timing.from_config({"ttl": 45}) == Timing(45, 10, 10)
+    assert Timing.from_config({"ttl": "long", "loop_wait": None, "retry_timeout": [5]}) == Timing()
 
 
 def test_verdict_says_inside_or_outside(monkeypatch: pytest.MonkeyPatch) -> None:
