@@ -77,8 +77,19 @@ def bounded(seconds: float) -> float:
 
 
 def slowness() -> float:
-    """The factor by which the bounds of waits for a state are stretched: ``WORKSHOP_SLOWNESS``, else 1."""
-    return float(os.environ.get("WORKSHOP_SLOWNESS", "1"))
+    """The factor by which the bounds of waits for a state are stretched: ``WORKSHOP_SLOWNESS``, else 1.
+
+    Raises :class:`UsageProblem` where it is no positive number.
+    """
+    given = os.environ.get("WORKSHOP_SLOWNESS") or "1"
+    with suppress(ValueError):
+        factor = float(given)
+        if math.isfinite(factor) and factor > 0:
+            return factor
+    raise UsageProblem(
+        tr(f"WORKSHOP_SLOWNESS is a positive number, such as 2, not {given!r}.",
+           f"WORKSHOP_SLOWNESS est un nombre positif, tel que 2, et non {given!r}.")
+    )  # fmt: skip
 
 
 @physical_wait()

@@ -5,6 +5,7 @@ Each command lives in a module of this package and is imported when it is called
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import sys
@@ -40,6 +41,7 @@ COMMANDS = {
 """Each command's name, and the module of this package and the object that it is."""
 
 INTERRUPTED = 130
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LazyGroup(click.Group):
@@ -107,6 +109,14 @@ def run_guarded(call: Callable[[], Any]) -> int:
         return error.exit_code
     except PermissionError as error:
         click.echo(f"workshop: {_not_permitted(error)}", err=True)
+        return 1
+    except OSError as error:
+        if error.filename is None and error.errno not in DISK_IS_FULL:
+            raise  # not a matter of a file: a bug of ours
+        file = error.filename or tr("A file", "Un fichier")
+        sentence = tr(f"{file} can't be read or written: {error.strerror}.",
+                      f"{file} ne peut être lu ou écrit : {error.strerror}.")  # fmt: skip
+        click.echo(f"workshop: {sentence}", err=True)
         return 1
     except (KeyboardInterrupt, click.Abort):
         sentence = tr("interrupted. The same command goes on where it stopped.",

@@ -172,7 +172,12 @@ class Runner:
                 for part in waiting.get_nowait():
                     if self._stopped:
                         return
-                    self.results[part.name] = self._part(part)
+                    try:
+                        self.results[part.name] = self._part(part)
+                    except Exception as error:  # else the part would not be counted at all
+                        self.results[part.name] = Counts(broken=(part.name,))
+                        with self._printing:
+                            self._out(f"[{part.name}] could not be run: {error!r}")
 
     def _part(self, part: Part) -> Counts:
         report = self._reports / f"{part.name}.xml"

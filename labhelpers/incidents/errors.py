@@ -81,10 +81,10 @@ class JournalUnwritable(LabError):
     def __init__(self, path: object, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            tr(f"Nothing was injected: the journal {path} can't be written ({reason}). Free some room, then "
-               "try again.",
-               f"Rien n'a été injecté : le journal {path} ne peut être écrit ({reason}). Libérez de la place, "
-               "puis recommencez.")
+            tr(f"The journal {path} can't be written ({reason}), and what is not in it is not injected. Free some "
+               "room, then try again.",
+               f"Le journal {path} ne peut être écrit ({reason}), et ce qui n'y est pas n'est pas injecté. Libérez de "
+               "la place, puis recommencez.")
         )  # fmt: skip
 
 

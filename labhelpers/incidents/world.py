@@ -83,7 +83,7 @@ class ClusterView:
         )
 
     def __str__(self) -> str:
-        return ", ".join(f"{m.name} {m.role} {m.state} TL {m.timeline}" for m in self.members) or "—"
+        return ", ".join(f"{m.name} {m.role} {m.state} TL {m.timeline or '?'}" for m in self.members) or "—"
 
 
 class World(Protocol):

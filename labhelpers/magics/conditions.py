@@ -1,7 +1,7 @@
 """What ``%watch --until`` can wait for: named conditions, asked of Patroni and etcd, never read from the text shown.
 
     leader              somebody leads and runs          leader=pg-2   leader!=pg-1   one who is, is not, it
-    healthy             a leader, every other database streaming on its timeline
+    healthy             a leader, every other database streaming on its timeline, by its own word too
     streaming=2         so many replicas stream          no-leader     nobody holds the key, nobody takes writes
     member-gone=pg-1    Patroni no longer lists it       failed        the command watched fails
 
@@ -43,10 +43,7 @@ def describe(seen: Seen) -> str:
     """The cluster in one line, for the error of a wait in vain."""
     if seen.cluster is None:
         return seen.reason
-    return ", ".join(
-        f"{member.name} {member.role} {member.state}" + (f" TL {member.timeline}" if member.timeline else "")
-        for member in seen.cluster.members
-    ) or tr("no member", "aucun membre")
+    return str(seen.cluster.describe())
 
 
 Condition = Callable[[Seen], bool]
@@ -67,6 +64,17 @@ def streaming(seen: Seen) -> int:
         1
         for member in seen.cluster.members
         if member.name != seen.cluster.leader.name and member.state == "streaming" and member.timeline == timeline
+    )
+
+
+def is_healthy(seen: Seen) -> bool:
+    """A leader, all others streaming on its timeline, and each of them says the same of itself: just after a power cut
+    the DCS still has a dead leader's word.
+    """
+    return (
+        leads(seen) is not None
+        and streaming(seen) >= len(seen.lab.topology.postgres) - 1
+        and bool(seen.lab.patroni.is_confirmed(seen.cluster))
     )
 
 
@@ -122,7 +130,7 @@ def _one(text: str, known: tuple[str, ...]) -> Condition:
 
 _PLAIN: dict[str, Condition] = {
     "leader": lambda seen: leads(seen) is not None,
-    "healthy": lambda seen: leads(seen) is not None and streaming(seen) >= len(seen.lab.topology.postgres) - 1,
+    "healthy": is_healthy,
     "no-leader": nobody_leads,
     "failed": lambda seen: seen.command_failed,
 }

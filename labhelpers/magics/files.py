@@ -70,7 +70,8 @@ def render(body: str, fields: Mapping[str, str]) -> str:
 
 def appended(present: str, addition: str) -> str:
     """``present`` with ``addition`` at its end, once: what is there already is not added again."""
-    if addition.strip("\n") in present:
+    lines = addition.strip("\n")
+    if f"\n{lines}\n" in f"\n{present}\n":
         return present
     if present and not present.endswith("\n"):
         present += "\n"
@@ -81,7 +82,8 @@ def merged(diffs: Mapping[str, str]) -> list[tuple[list[str], str]]:
     """Nodes with the same change together: ``(nodes, change)`` in node order. The change has no file headers."""
     groups: dict[str, list[str]] = {}
     for node, diff in diffs.items():
-        change = "\n".join(line for line in diff.splitlines() if not line.startswith(("---", "+++", "@@")))
+        _, _, *lines = diff.splitlines() or ("", "")
+        change = "\n".join(line for line in lines if not line.startswith("@@"))
         groups.setdefault(change, []).append(node)
     return [(nodes, change) for change, nodes in groups.items()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -97,16 +97,35 @@ def last_result(cursor: psycopg.Cursor[Any]) -> pd.DataFrame:
 def parse_psql(output: str) -> pd.DataFrame:
     """What ``psql --csv`` printed: rows, or the tag of a statement that has none (``CREATE ROLE``).
 
-    A column of ``t`` and ``f`` becomes true and false.
+    A column of ``t`` and ``f`` becomes true and false, one of numbers numbers where they would be printed the same: the
+    name of a WAL file is digits too, and stays as it is.
     """
     text = output.strip("\n")
     if "\n" not in text and (not text or _TAG.fullmatch(text)):
         return pd.DataFrame({tr("done", "fait"): [text or tr("nothing to do", "rien à faire")]})
-    frame = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
-    for column in frame.columns:
-        if len(frame) and frame[column].isin(["t", "f"]).all():
-            frame[column] = frame[column] == "t"
-    return frame
+    frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_values=[""])
+    return frame.apply(_typed) if len(frame) else frame
+
+
+def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
+    values = column.dropna()
+    if column.isin(["t", "f"]).all():
+        return column == "t"
+    if len(values) and values.map(_is_printed_as(int)).all():
+        return column.astype("Int64")
+    if len(values) and values.map(_is_printed_as(float)).all():
+        return column.astype(float)
+    return column
+
+
+def _is_printed_as(kind: type[int] | type[float]) -> Callable[[str], bool]:
+    def same(text: str) -> bool:
+        try:
+            return str(kind(text)) == text and abs(kind(text)) < 2**63
+        except ValueError:
+            return False
+
+    return same
 
 
 def ask_over_tcp(lab: Any, node: str, sql: str, *, user: str, database: str, timeout: float) -> Answer:

@@ -17,16 +17,18 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from labhelpers import incidents
-from labhelpers.errors import LabError
+from labhelpers.errors import LabError, WaitTimeout
 from labhelpers.i18n import tr
 from labhelpers.incidents import HealReport, Incident
 from labhelpers.incidents.eventlog import tail
 from labhelpers.observe import stage
 from labhelpers.observe.audience import in_batch
 from labhelpers.prediction import Timing
+from labhelpers.waiting import slowness
 from labhelpers.widgets.look import NotebookCanvas, draw_widget, escape
 from labhelpers.widgets.panel_html import summary_html, summary_text
 from labhelpers.widgets.panel_model import PanelState, panel_state
@@ -179,8 +181,14 @@ class Panel:
     def _wait_for(self, work: Future[Any] | None, key: str) -> Any:
         if work is None:
             raise LabError(tr(f"{key}: pressed already, it is being done.", f"{key} : déjà pressé, c'est en cours."))
+        bound = PRESS_WITHIN_SECONDS * slowness()
         try:
-            return work.result(timeout=PRESS_WITHIN_SECONDS)
+            return work.result(timeout=bound)
+        except TimeoutError:
+            if work.done():
+                raise  # its own
+            what = tr(f"{key} to be done", f"{key}, terminé")
+            raise WaitTimeout(what, bound, unescape(self._message.replace("<br>", " "))) from None
         finally:
             self.draw_summary()
 

@@ -64,6 +64,21 @@ def test_a_status_that_the_counts_do_not_explain_is_broken(tmp_path):
     assert total.broken == ("odd",)
 
 
+def test_a_part_that_could_not_be_run_is_broken_and_the_next_one_runs(tmp_path, monkeypatch):
+    run, _ = runner(tmp_path)
+    [first, then] = [add_tests(tmp_path, name, "def test_a(): pass\n") for name in ("first", "then")]
+    whole = run._part
+
+    def part(asked):
+        if asked is first:
+            raise OSError(12, "Cannot allocate memory")
+        return whole(asked)
+
+    monkeypatch.setattr(run, "_part", part)
+    total = run.run([[first, then]])
+    assert (total.broken, total.passed, total.ok) == (("first",), 1, False)
+
+
 def test_nothing_to_run_is_a_failure_unless_a_selection_was_asked_for(tmp_path):
     run, _ = runner(tmp_path)
     empty = add_tests(tmp_path, "empty", "")

@@ -73,7 +73,7 @@ def test_disk_without_room_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     blocked.write_text("a file where the directory should be")
     with pytest.raises(JournalUnwritable) as caught:
         Journal(blocked).write(entry_for("pg-1"))
-    assert "Nothing was injected" in str(caught.value)
+    assert "is not injected" in str(caught.value)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists() or os.geteuid() != 0, reason="needs root to mount a tiny disk")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from labhelpers.cli import run_guarded
 from labhelpers.cli.doctor import MEMORY_MB_NEEDED, room
 from labhelpers.cli.progress import by_state
 from labhelpers.errors import HostProblem
@@ -153,3 +154,14 @@ def test_those_who_draw_a_secret_at_one_moment_read_the_same(monkeypatch: pytest
             assert len(set(pool.map(lab.secret, [f"new-{number}"] * 3))) == 1
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     assert len(list(tmp_path.iterdir())) == 50
+
+
+def test_full_disk_is_a_sentence_and_a_bug_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*words: object) -> None:
+        raise OSError(*words)
+
+    assert run_guarded(lambda: fail(28, "No space left on device")) == 1
+    assert run_guarded(lambda: fail(21, "Is a directory", "report.json")) == 1
+    assert [line.startswith("workshop: ") for line in capsys.readouterr().err.splitlines()] == [True, True]
+    with pytest.raises(OSError, match="Bad address"):
+        run_guarded(lambda: fail(14, "Bad address"))

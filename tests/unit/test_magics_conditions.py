@@ -63,7 +63,14 @@ def seen(state: Cluster | None, *, failed: bool = False, **parts: Any) -> Seen:
     ],
 )
 def test_condition(text: str, state: Cluster | None, holds: bool) -> None:
-    assert condition(text, KNOWN)(seen(state)) is holds
+    confirming = SimpleNamespace(is_confirmed=lambda cluster: True)
+    assert condition(text, KNOWN)(seen(state, patroni=confirming)) is holds
+
+
+def test_healthy_is_not_the_word_of_the_dcs_alone() -> None:
+    """Just after a power cut the dead leader still leads there, and its replicas still stream."""
+    doubting = SimpleNamespace(is_confirmed=lambda cluster: False)
+    assert not condition("healthy", KNOWN)(seen(WHOLE, patroni=doubting))
 
 
 def test_failed_is_the_commands_own_status() -> None:

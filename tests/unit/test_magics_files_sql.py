@@ -36,6 +36,7 @@ def test_appending_twice_adds_once() -> None:
     once = appended("a", "export X=1\n")
     assert once == "a\nexport X=1\n"
     assert appended(once, "export X=1\n") == once
+    assert appended("#export X=1\n", "export X=1\n") == "#export X=1\nexport X=1\n"
 
 
 @dataclass
@@ -73,12 +74,25 @@ def test_a_path_is_one_word_for_the_shell() -> None:
 def test_nodes_with_the_same_change_are_shown_together() -> None:
     diff = "--- /x (before)\n+++ /x (now)\n@@ -1 +1 @@\n-a\n+b\n"
     assert merged({"e1": diff, "e2": "", "e3": diff}) == [(["e1", "e3"], "-a\n+b"), (["e2"], "")]
+    assert merged({"e1": "--- /etc/x\n+++ /etc/x\n@@ -1 +0,0 @@\n--- a comment\n"}) == [(["e1"], "--- a comment")]
 
 
 def test_psql_rows_have_types() -> None:
     frame = parse_psql("a,ok\n1,t\n2,f\n")
     assert frame["a"].tolist() == [1, 2]
     assert frame["ok"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["000000010000000000000003", "0000000200000000000000E5", "007", "1.50", "nan", "9223372036854775808", "+1"]
+)
+def test_what_psql_printed_is_not_changed_by_a_type(text: str) -> None:
+    assert parse_psql(f"a,b\n{text},1\n")["a"].tolist() == [text]
+
+
+def test_numbers_with_a_gap_stay_whole() -> None:
+    frame = parse_psql("a,b\n1,2.5\n,\n")
+    assert frame["a"].astype(object).tolist() == [1, pd.NA] and frame["b"].tolist()[0] == 2.5
 
 
 @pytest.mark.parametrize("tag", ["CREATE ROLE", "INSERT 0 1", "VACUUM"])

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from labhelpers.course.overhead import seconds_within, waits_in
-from labhelpers.waiting import WAITS
+from labhelpers.errors import UsageProblem
+from labhelpers.waiting import WAITS, wait_until
 
 
 def waits_of(tmp_path: Path, script: str) -> list[tuple[float, float]]:
@@ -23,6 +24,13 @@ def waits_of(tmp_path: Path, script: str) -> list[tuple[float, float]]:
         [sys.executable, "-c", head + textwrap.dedent(script)], check=True, env={**os.environ, WAITS: str(path)}
     )
     return waits_in(path)
+
+
+@pytest.mark.parametrize("given", ["fast", "inf", "nan", "0", "-1"])
+def test_slowness_that_is_no_number_is_said(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_SLOWNESS", given)
+    with pytest.raises(UsageProblem, match="WORKSHOP_SLOWNESS"):
+        wait_until(lambda: True, what="nothing", within=1)
 
 
 def test_a_wait_counts_from_its_beginning_to_its_end(tmp_path: Path) -> None:
