@@ -27,6 +27,7 @@ from labhelpers.incidents.owner import Owner
 from labhelpers.incidents.shield import whole
 from labhelpers.incidents.situation import Situation, choose
 from labhelpers.incidents.world import World
+from labhelpers.prediction import Timing
 
 DEFAULT_MINUTES = 5.0
 LONGEST_MINUTES = 120.0
@@ -73,8 +74,12 @@ class Engine:
         kind = kind_of(name)
         self.world.topology.expand(nodes)  # a node that there is not: before anything else
         with self.journal.injecting(tr(f"injecting {name}", f"injection de {name}")):
-            targets = self.targets(kind, nodes, self.situation())
-            entry = new_entry(name, targets, kind.acts(self.world.topology, targets), minutes=minutes, owner=owner)
+            before = self.situation()
+            targets = self.targets(kind, nodes, before)
+            entry = new_entry(
+                name, targets, kind.acts(self.world.topology, targets), minutes=minutes, owner=owner,
+                predictable=kind.prediction(Timing(), before, targets) is not None,
+            )  # fmt: skip
             try:
                 self.journal.write(entry)
                 self.ensure_watchman()

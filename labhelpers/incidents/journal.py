@@ -35,7 +35,8 @@ class Entry:
     """One incident as it is on the disk. Times ``*_monotonic`` are seconds of this boot's CLOCK_MONOTONIC.
 
     ``since`` is when it was written down, before the watchman was there and before the act; ``acted_monotonic`` is the
-    moment at which the act was done, which is the fault's. None: not done yet, or done by a hand.
+    moment at which the act was done, which is the fault's. None: not done yet, or done by a hand. ``predictable`` False:
+    as the lab was when it began, nobody could tell how long clients would wait.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Entry:
     owner: Owner | None = None
     adopted: bool = False
     acted_monotonic: float | None = None
+    predictable: bool = True
 
     @property
     def remaining_seconds(self) -> float:
@@ -78,6 +80,7 @@ class Entry:
             "owner": self.owner.to_json() if self.owner else None,
             "adopted": self.adopted,
             "acted_monotonic": self.acted_monotonic,
+            "predictable": self.predictable,
         }
 
     @classmethod
@@ -95,6 +98,7 @@ class Entry:
             owner=Owner.from_json(data["owner"]) if data["owner"] else None,
             adopted=bool(data["adopted"]),
             acted_monotonic=None if acted is None else float(acted),
+            predictable=bool(data.get("predictable", True)),
         )
 
 
@@ -106,6 +110,7 @@ def new_entry(
     minutes: float,
     owner: Owner | None,
     adopted: bool = False,
+    predictable: bool = True,
 ) -> Entry:
     """An incident that begins now and is due to be undone after ``minutes``; nothing is written yet."""
     now = time.monotonic()
@@ -120,6 +125,7 @@ def new_entry(
         boot=boot_id(),
         owner=owner,
         adopted=adopted,
+        predictable=predictable,
     )
 
 

@@ -205,7 +205,7 @@ class Session:
                 return self._marks[identity]
             label_en, label_fr = labels_of(kind, targets, label_en, label_fr)
             mark = Mark(begin, identity, kind, targets, label_en, label_fr, is_incident=is_incident)
-        if prediction is None and is_incident:
+        if prediction is None and is_incident and getattr(what, "predictable", True):
             prediction = declared_prediction(mark.what, self.timing)
         if isinstance(prediction, str):
             prediction = predict(prediction, self.timing)

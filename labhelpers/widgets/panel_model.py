@@ -201,9 +201,10 @@ def clock(
     entry = latest(situation)
     if entry is None:
         return None
+    prediction = CATALOGUE[entry.kind].prediction(timing) if entry.predictable else None
     new = next(((at, name) for at, name in leaders if at > entry.since_monotonic and name not in entry.nodes), None)
     running = Clock(
-        entry.id, title_of(entry.kind), entry.age_seconds, CATALOGUE[entry.kind].prediction(timing),
+        entry.id, title_of(entry.kind), entry.age_seconds, prediction,
         new_leader=new[1] if new else None,
         new_leader_after_seconds=new[0] - entry.since_monotonic if new else None,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from ipywidgets import HTML
 from labhelpers.incidents.catalogue import CATALOGUE
 from labhelpers.incidents.engine import Engine
 from labhelpers.incidents.eventlog import tail
+from labhelpers.incidents.journal import Entry
 from labhelpers.lab import Lab
 from labhelpers.observe import stage
 from labhelpers.observe.outage import measure_outage
@@ -25,7 +26,7 @@ from labhelpers.widgets.panel_html import card_html, clock_html, summary_html, t
 from labhelpers.widgets.panel_model import PanelState, clock, clock_sentence, ended, panel_state, told
 from labhelpers.widgets.panel_result import Result
 from labhelpers.widgets.panel_view import PanelView
-from tests.unit.scripted_world import ScriptedWorld
+from tests.unit.scripted_world import HEALTHY, ScriptedWorld
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +161,14 @@ def test_result_stays_after_the_undoing_and_the_log_has_the_first_commit(
     engine.inject("replica-frozen")
     following = result.update(engine.situation(), Timing(), [])
     assert following is not None and following.counts
+
+
+def test_clock_promises_nothing_that_the_card_did_not(engine: Engine, world: ScriptedWorld) -> None:
+    world.seen = replace(HEALTHY, paused=True)
+    entry = engine.inject("primary-frozen")
+    running = clock(engine.situation(), Timing(), [])
+    assert running is not None and running.prediction is None
+    assert not Entry.from_json(entry.to_json()).predictable
 
 
 def test_message_stands_below_the_clock(engine: Engine) -> None:
