@@ -66,7 +66,7 @@ def _not_stored(lab: Lab, stored: Any, documents: Mapping[str, Mapping[str, Any]
     if stored is not None and not re.fullmatch(r"\d+", str(stored)):
         yield Finding(
             "config-invalid", leader, f"{PARAMETER}: {stored}", expected,
-            tr("Nobody can use this value. What does Patroni's journal say that it takes instead?",
+            tr("Nobody can use this value. What does Patroni's log say that it takes instead?",
                "Personne ne peut se servir de cette valeur. Que prend Patroni à la place, d'après son journal ?"),
             tr("It takes its own default at the next restart. Store a number.",
                "Au prochain redémarrage, il prend sa propre valeur par défaut. Enregistrez un nombre."),
