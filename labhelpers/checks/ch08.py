@@ -66,10 +66,10 @@ def _not_stored(lab: Lab, stored: Any, documents: Mapping[str, Mapping[str, Any]
     if stored is not None and not re.fullmatch(r"\d+", str(stored)):
         yield Finding(
             "config-invalid", leader, f"{PARAMETER}: {stored}", expected,
-            tr("Nobody can use this value. What does Patroni's journal say that it takes instead?",
+            tr("Nobody can use this value. What does Patroni's log say that it takes instead?",
                "Personne ne peut se servir de cette valeur. Que prend Patroni à la place, d'après son journal ?"),
-            tr("It takes PostgreSQL's default at the next restart. Store a number.",
-               "Au prochain redémarrage, il prend la valeur par défaut de PostgreSQL. Enregistrez un nombre."),
+            tr("It takes its own default at the next restart. Store a number.",
+               "Au prochain redémarrage, il prend sa propre valeur par défaut. Enregistrez un nombre."),
             edit,
         )  # fmt: skip
         return
@@ -113,14 +113,19 @@ def _local(lab: Lab, documents: Mapping[str, Mapping[str, Any] | None]) -> Itera
 
 def _not_in_use(lab: Lab, node: str, value: str, pending: bool) -> Finding:
     lowered = value.isdigit() and int(value) > WANTED and node != lab.patroni.leader()
+    raised = value.isdigit() and int(value) < WANTED
+    restart = f"patronictl restart {lab.topology.scope}"
     if lowered:
         second = tr("A lowered value: restart the leader first, then the replicas.",
                     "Une valeur baissée : redémarrez d'abord le leader, puis les secondaires.")  # fmt: skip
-        command = f"patronictl restart {lab.topology.scope} --role primary --force\n"
-        command += f"patronictl restart {lab.topology.scope} --role replica --force"
+        command = f"{restart} --role primary --force\n{restart} --role replica --force"
+    elif raised:
+        second = tr("A raised value: restart the replicas first, then the leader.",
+                    "Une valeur augmentée : redémarrez d'abord les secondaires, puis le leader.")  # fmt: skip
+        command = f"{restart} --role replica --force\n{restart} --role primary --force"
     else:
         second = tr("It is stored and waits for a restart.", "Elle est enregistrée et attend un redémarrage.")
-        command = f"patronictl restart {lab.topology.scope} --force"
+        command = f"{restart} --force"
     return Finding(
         "pending-restart" if pending else "value-differs", node, f"show {PARAMETER}: {value or '—'}", str(WANTED),
         tr("Stored is not in use. What does patronictl list say in its last columns?",
