@@ -179,7 +179,7 @@ def method(lab: Lab) -> Iterator[Finding]:
             tr("replicas have no restore_command", "les secondaires n'ont pas de restore_command"),
             'restore_command: pgbackrest --stanza=main archive-get %f "%p"',
             tr("The backup is some hours old. Where does the journal since then come from?",
-               "La sauvegarde a quelques heures. D'où vient le journal écrit depuis ?"),
+               "La sauvegarde a quelques heures. D'où viennent les journaux de transactions écrits depuis ?"),
             tr("From the leader while it still has it, then from the archive: give the replicas a way there.",
                "Du leader tant qu'il l'a, puis de l'archive : donnez-en le chemin aux secondaires."),
             magic("leader", "patronictl edit-config -s 'postgresql.recovery_conf.restore_command="

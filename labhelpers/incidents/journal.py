@@ -35,7 +35,7 @@ class Entry:
     """One incident as it is on the disk. Times ``*_monotonic`` are seconds of this boot's CLOCK_MONOTONIC.
 
     ``since`` is when it was written down, before the watchman was there and before the act; ``acted_monotonic`` is the
-    moment at which the act was done, which is the fault's. None: not done yet, or done by a hand. ``predictable`` False:
+    moment at which the act was done, which is the fault's. None: not done yet, or done by a hand. Not ``predictable``:
     as the lab was when it began, nobody could tell how long clients would wait.
     """
 
