@@ -96,7 +96,8 @@ CASES: tuple[Case, ...] = (
              "systemctl start patroni@17-main")),
     wrong("Patroni is stopped on a replica that goes on", "07.cluster", "patroni-stopped", "pg-2",
           on("pg-2", "systemctl stop patroni@17-main", "systemctl start patroni@17-main")),
-    wrong("an arbiter is frozen", "06.arbiters", "node-frozen", "e2", container("freeze", "unfreeze", "e2")),
+    wrong("an arbiter is frozen", "06.arbiters", "node-frozen", "e2", container("freeze", "unfreeze", "e2"),
+          fast=True),
     wrong("an arbiter's service stands still", "06.arbiters", "etcd-silent", "e3",
           on("e3", "systemctl kill -s STOP etcd", "systemctl kill -s CONT etcd")),
     wrong("patroni is paused after an incident", "07.home", "paused", None, stored({"pause": True}, {"pause": None})),
@@ -108,7 +109,8 @@ CASES: tuple[Case, ...] = (
           on("leader", _of_rewind("revoke execute on function pg_read_binary_file(text) from :u"),
              _of_rewind("grant execute on function pg_read_binary_file(text) to :u"))).given(REWIND),
     wrong("one node has the wrong rewind password", "07.rewind", "rewind-login", "pg-3",
-          edited(CONFIG, "pg-3", "sed -i '/^    rewind:/,/password:/s/password:.*/password: nonsense/' $f"))
+          edited(CONFIG, "pg-3", "sed -i '/^    rewind:/,/password:/s/password:.*/password: nonsense/' $f"),
+          fast=True)
     .given(REWIND),
     wrong("a replica has stopped replaying", "07.one-history", "other-history", "pg-3",
           on("pg-3", "psql -X -c 'select pg_wal_replay_pause()'", "psql -X -c 'select pg_wal_replay_resume()'",
@@ -120,7 +122,7 @@ CASES: tuple[Case, ...] = (
           psql("alter table journal rename to kept", "alter table kept rename to journal", database="app"))
     .given(JOURNAL),
     wrong("nobody said that the last database must not lead", "90.never-leads", "tag-missing", "pg-3",
-          _tagged("false", "true")).given(_tagged("true", "false")),
+          _tagged("false", "true"), fast=True).given(_tagged("true", "false")),
     right("synchronous mode stored as off", "07.settings",
           stored({"synchronous_mode": False}, {"synchronous_mode": None})),
 )  # fmt: skip

@@ -98,7 +98,7 @@ CASES: tuple[Case, ...] = (
           edited(CONFIG, "pg-2", "sed -i 's/rep-pass/rep-pas/' $f"),
           on("pg-2", "systemctl restart patroni@17-main", "true")),
     right("another node leads", "04.cluster", _lead("pg-3")),
-    wrong("the lead is elsewhere", "05.leader", "leader-elsewhere", "pg-2", _lead("pg-2")),
+    wrong("the lead is elsewhere", "05.leader", "leader-elsewhere", "pg-2", _lead("pg-2"), fast=True),
     wrong("pg_hba without the entry", "04.client", "hba-missing", "pg-1", without_hba("scram-sha-256")),
     wrong("the client's password differs", "04.client", "client-password", None,
           Step(lambda lab: lab.nodes.run([lab.patroni.leader() or "pg-1"],
