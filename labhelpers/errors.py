@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from unicodedata import category
 
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 if TYPE_CHECKING:
     from labhelpers.nodes import Result
@@ -100,10 +101,10 @@ class BadInventory(UsageProblem):
 class LabAbsent(LabError):
     def __init__(self, lab: str) -> None:
         self.lab = lab
-        option = "" if lab == "main" else f" --lab {lab}"
+        up = command("up", lab)
         super().__init__(
-            tr(f"The lab {lab!r} is not there. Build it: workshop up{option}",
-               f"Le lab {lab!r} n'existe pas. Pour le construire : workshop up{option}")
+            tr(f"The lab {lab!r} is not there. Build it: {up}",
+               f"Le lab {lab!r} n'existe pas. Pour le construire : {up}")
         )  # fmt: skip
 
 
@@ -116,11 +117,12 @@ class NotOurs(LabError):
 
 
 class NodeNotRunning(LabError):
-    def __init__(self, node: str, state: str) -> None:
+    def __init__(self, node: str, state: str, lab: str | None = None) -> None:
         self.node, self.state = node, state
+        heal = command("heal", lab)
         super().__init__(
-            tr(f"{node} is {state}. Bring it back: workshop heal",
-               f"{node} est dans l'état {state}. Pour le ramener : workshop heal")
+            tr(f"{node} is {state}. Bring it back: {heal}",
+               f"{node} est dans l'état {state}. Pour le ramener : {heal}")
         )  # fmt: skip
 
 
@@ -175,11 +177,12 @@ class ServiceUnreachable(LabError):
 
     service = ""
 
-    def __init__(self, node: str, reason: str) -> None:
+    def __init__(self, node: str, reason: str, lab: str | None = None) -> None:
         self.node, self.reason = node, reason
+        status = command("status", lab)
         super().__init__(
-            tr(f"{self.service} does not answer on {node} ({reason}). See what runs: workshop status",
-               f"{self.service} ne répond pas sur {node} ({reason}). Pour voir ce qui tourne : workshop status")
+            tr(f"{self.service} does not answer on {node} ({reason}). See what runs: {status}",
+               f"{self.service} ne répond pas sur {node} ({reason}). Pour voir ce qui tourne : {status}")
         )  # fmt: skip
 
 

@@ -158,17 +158,18 @@ class Etcd:
                 continue
 
     def _ask(self, node: str, call: str, body: dict[str, Any]) -> dict[str, Any]:
+        lab = self._topology.lab
         if not bridge_is_up(self._topology):
-            raise EtcdUnreachable(node, tr("the lab's network is down", "le réseau du lab est arrêté"))
+            raise EtcdUnreachable(node, tr("the lab's network is down", "le réseau du lab est arrêté"), lab)
         try:
             answer = http_client().post(f"{self.url(node)}/v3/{call}", json=body, timeout=TIMEOUT)
         except httpx.TimeoutException as error:
             raise EtcdUnreachable(node, tr(f"no answer within {TIMEOUT:g} s",
-                                           f"pas de réponse en {TIMEOUT:g} s")) from error  # fmt: skip
+                                           f"pas de réponse en {TIMEOUT:g} s"), lab) from error  # fmt: skip
         except httpx.HTTPError as error:
-            raise EtcdUnreachable(node, str(error)) from error
+            raise EtcdUnreachable(node, str(error), lab) from error
         if answer.status_code != httpx.codes.OK:
-            raise EtcdUnreachable(node, answer.text.strip()[:200])
+            raise EtcdUnreachable(node, answer.text.strip()[:200], lab)
         document: dict[str, Any] = answer.json()
         return document
 

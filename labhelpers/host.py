@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labhelpers import meant
 from labhelpers.errors import HostProblem
 from labhelpers.i18n import tr
 from labhelpers.topology import Topology
@@ -122,19 +123,20 @@ def as_root(
         if bound is None and done.returncode in TIME_IS_UP:
             raise subprocess.TimeoutExpired(command, timeout)
     except subprocess.TimeoutExpired as error:
+        said, doctor = " ".join(argv[:6]), meant.command("doctor")
         raise HostProblem(
-            tr(f"`{' '.join(argv[:6])}` did not end within {timeout:g} s on this machine. Look: workshop doctor",
-               f"`{' '.join(argv[:6])}` ne s'est pas terminé en {timeout:g} s sur cette machine. Voyez : "
-               "workshop doctor")
+            tr(f"`{said}` did not end within {timeout:g} s on this machine. Look: {doctor}",
+               f"`{said}` ne s'est pas terminé en {timeout:g} s sur cette machine. Voyez : {doctor}")
         ) from error  # fmt: skip
     except PermissionError as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # at Ctrl-C, subprocess tries to kill sudo
             raise error.__context__ from None
         raise
     except FileNotFoundError as error:
+        doctor = meant.command("doctor")
         raise HostProblem(
-            tr(f"This machine has no {argv[0]}. See what it lacks: workshop doctor",
-               f"Cette machine n'a pas {argv[0]}. Pour voir ce qui manque : workshop doctor")
+            tr(f"This machine has no {argv[0]}. See what it lacks: {doctor}",
+               f"Cette machine n'a pas {argv[0]}. Pour voir ce qui manque : {doctor}")
         ) from error  # fmt: skip
     require_sudo_did_not_refuse(done.returncode, done.stderr)
     if check and done.returncode != 0:

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from labhelpers import meant
 from labhelpers.containers import Containers
 from labhelpers.errors import HostProblem
 from labhelpers.handover import hand_over, is_mine
@@ -284,9 +285,10 @@ def _watched(argv: list[str], on_line: Callable[[str], None], tick: Callable[[],
                 return output
             tick()
             if time.monotonic() > deadline:
+                doctor = meant.command("doctor")
                 raise HostProblem(
-                    tr(f"{argv[0]} did not end within {timeout:g} s; look: workshop doctor",
-                       f"{argv[0]} ne s'est pas terminé en {timeout:g} s ; voyez : workshop doctor")
+                    tr(f"{argv[0]} did not end within {timeout:g} s; look: {doctor}",
+                       f"{argv[0]} ne s'est pas terminé en {timeout:g} s ; voyez : {doctor}")
                 )  # fmt: skip
     finally:
         process.stdin.close()

@@ -24,6 +24,7 @@ from labhelpers.containers import Containers
 from labhelpers.errors import CommandFailed, UsageProblem
 from labhelpers.host import bridge_is_up
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 from labhelpers.paths import LabPaths
 from labhelpers.topology import NodeSpec, Topology
 from labhelpers.waiting import bounded, physical_wait
@@ -177,19 +178,22 @@ class Node:
     def _trouble_before(self) -> str | None:
         """Why nothing should be sent to the node at all, or ``None``."""
         if not bridge_is_up(self._topology):
-            return tr("the lab's network is down; bring it back: workshop up",
-                      "le réseau du lab est arrêté ; pour le ramener : workshop up")  # fmt: skip
+            up = command("up", self._topology.lab)
+            return tr(f"the lab's network is down; bring it back: {up}",
+                      f"le réseau du lab est arrêté ; pour le ramener : {up}")  # fmt: skip
         state = self._containers.state(self.name)
         if state in ("stopped", "absent"):
-            return tr(f"the node is {state}; bring it back: workshop heal",
-                      f"le nœud est dans l'état {state} ; pour le ramener : workshop heal")  # fmt: skip
+            heal = command("heal", self._topology.lab)
+            return tr(f"the node is {state}; bring it back: {heal}",
+                      f"le nœud est dans l'état {state} ; pour le ramener : {heal}")  # fmt: skip
         return None
 
     def _explain(self, error: Exception, timeout: float) -> str:
         state = self._containers.state(self.name)
         if state == "frozen":
-            return tr("the node is frozen and did not answer; thaw it: workshop heal",
-                      "le nœud est gelé et n'a pas répondu ; pour le dégeler : workshop heal")  # fmt: skip
+            heal = command("heal", self._topology.lab)
+            return tr(f"the node is frozen and did not answer; thaw it: {heal}",
+                      f"le nœud est gelé et n'a pas répondu ; pour le dégeler : {heal}")  # fmt: skip
         if isinstance(error, TimeoutError):
             return tr(f"no answer within {timeout + GRACE:g} s", f"pas de réponse en {timeout + GRACE:g} s")
         return tr(f"SSH failed ({error})", f"SSH a échoué ({error})")

@@ -271,17 +271,18 @@ class Patroni:
     def _request(
         self, method: str, node: str, path: str, body: dict[str, Any] | None, timeout: float
     ) -> httpx.Response:
+        lab = self._topology.lab
         if not bridge_is_up(self._topology):
-            raise PatroniUnreachable(node, tr("the lab's network is down", "le réseau du lab est arrêté"))
+            raise PatroniUnreachable(node, tr("the lab's network is down", "le réseau du lab est arrêté"), lab)
         try:
             answer = http_client().request(method, f"{self.url(node)}/{path}", json=body, timeout=timeout)
         except httpx.TimeoutException as error:
             raise PatroniUnreachable(node, tr(f"no answer within {timeout:g} s",
-                                              f"pas de réponse en {timeout:g} s")) from error  # fmt: skip
+                                              f"pas de réponse en {timeout:g} s"), lab) from error  # fmt: skip
         except httpx.HTTPError as error:
-            raise PatroniUnreachable(node, str(error)) from error
+            raise PatroniUnreachable(node, str(error), lab) from error
         if answer.is_error:
-            raise PatroniUnreachable(node, f"{answer.status_code} {answer.text.strip()[:200]}")
+            raise PatroniUnreachable(node, f"{answer.status_code} {answer.text.strip()[:200]}", lab)
         return answer
 
 

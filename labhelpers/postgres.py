@@ -72,15 +72,15 @@ class Postgres:
         """A connection to one of ``nodes``. Raises :class:`PostgresUnreachable`."""
         import psycopg
 
-        asked = ", ".join(nodes or self._topology.postgres)
+        asked, lab = ", ".join(nodes or self._topology.postgres), self._topology.lab
         if not bridge_is_up(self._topology):
-            raise PostgresUnreachable(asked, tr("the lab's network is down", "le réseau du lab est arrêté"))
+            raise PostgresUnreachable(asked, tr("the lab's network is down", "le réseau du lab est arrêté"), lab)
         try:
             return psycopg.connect(
                 self.conninfo(nodes, attributes=attributes, user=user, dbname=dbname), autocommit=autocommit
             )
         except psycopg.OperationalError as error:
-            raise PostgresUnreachable(asked, " ".join(str(error).split())) from error
+            raise PostgresUnreachable(asked, " ".join(str(error).split()), lab) from error
 
     def query(
         self, node: str, sql: str, *, user: str = CLIENT_ROLE, dbname: str = CLIENT_DATABASE, timeout: float = 20

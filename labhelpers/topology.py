@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,15 +17,13 @@ import yaml
 
 from labhelpers.errors import BadInventory, InvalidLabName, UnknownNode
 from labhelpers.i18n import tr
+from labhelpers.meant import MAIN, default_lab
 from labhelpers.paths import STATE, LabPaths
 
 Role = Literal["etcd", "postgres", "backup"]
 ROLES: tuple[Role, ...] = get_args(Role)
 GROUPS: dict[Role, str] = {"etcd": "etcd", "postgres": "postgres", "backup": "backups"}
 """The inventory's group of each role (Ansible wants a group to have another name than its node)."""
-
-MAIN = "main"
-"""The trainee's lab: its containers are those that a plain ``lxc-ls -f`` shows."""
 
 LONGEST_LAB_NAME = 11
 _LAB_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_LAB_NAME - 1}}}")
@@ -39,11 +36,6 @@ HOSTS = range(2, 255)
 
 PLAYBOOK = Path(str(resources.files("labhelpers"))) / "playbook"
 INVENTORY = PLAYBOOK / "inventory.yml"
-
-
-def default_lab() -> str:
-    """The lab that is meant where none is named: ``WORKSHOP_LAB``, else the trainee's."""
-    return os.environ.get("WORKSHOP_LAB") or MAIN
 
 
 def validate_lab_name(name: str) -> str:

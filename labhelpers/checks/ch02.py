@@ -10,6 +10,7 @@ from labhelpers.checks.registry import Finding, check
 from labhelpers.containers import Containers
 from labhelpers.host import bridge_is_up
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 from labhelpers.topology import load_topology, scratch_lab_name
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def nodes(lab: Lab) -> Iterator[Finding]:
                     "La mise en place donne son adresse à chaque nœud : relancez-la, elle ne corrige que ce "
                     "qui est faux.",
                 ),
-                "workshop up",
+                command("up", lab.topology.lab),
             )
 
 
@@ -117,7 +118,7 @@ def scratch_gone(lab: Lab) -> Iterator[Finding]:
                 "Comment la démolition s'est-elle terminée ? Sa dernière ligne compte les échecs.",
             ),
             tr("Tear it down again: it may be repeated.", "Démolissez-le de nouveau : cela peut se répéter."),
-            f"workshop down --lab {scratch.lab}",
+            command("down", scratch.lab),
         )
 
 

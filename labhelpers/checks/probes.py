@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labhelpers.checks.registry import Finding
 from labhelpers.errors import ServiceUnreachable
 from labhelpers.i18n import tr
+from labhelpers.meant import MAIN, command
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
@@ -47,7 +48,7 @@ def ask(lab: Lab, nodes: Iterable[str], questions: Mapping[str, str]) -> tuple[d
     silent: list[Finding] = []
     for result in lab.nodes.try_run(list(nodes), script, timeout=PROBE_SECONDS):
         if result.exited is None:
-            silent.append(node_finding(lab, result.node) or _silent(result.node, result.error or ""))
+            silent.append(node_finding(lab, result.node) or _silent(lab, result.node, result.error or ""))
         else:
             facts[result.node] = _read(result.node, result.stdout)
     return facts, silent
@@ -78,11 +79,11 @@ def node_finding(lab: Lab, node: str) -> Finding | None:
     state = lab.containers.state(node)
     if state == "running":
         return None
-    path = "" if lab.topology.lab == "main" else f" -P {lab.topology.lxc_path}"
-    command = {
+    path = "" if lab.topology.lab == MAIN else f" -P {lab.topology.lxc_path}"
+    remedy = {
         "frozen": f"sudo lxc-unfreeze{path} {node}",
         "stopped": f"sudo lxc-start{path} {node}",
-        "absent": "workshop up",
+        "absent": command("up", lab.topology.lab),
     }[state]
     return Finding(
         f"node-{state}",
@@ -101,7 +102,7 @@ def node_finding(lab: Lab, node: str) -> Finding | None:
             "Bring the node back, then wait a few seconds.",
             "Ramenez le nœud, puis attendez quelques secondes.",
         ),
-        command,
+        remedy,
     )
 
 
@@ -128,7 +129,7 @@ def no_answer(error: ServiceUnreachable) -> Finding:
     )
 
 
-def _silent(node: str, reason: str) -> Finding:
+def _silent(lab: Lab, node: str, reason: str) -> Finding:
     return Finding(
         "node-silent",
         node,
@@ -136,7 +137,7 @@ def _silent(node: str, reason: str) -> Finding:
         tr("the node answers", "le nœud répond"),
         tr("Does SSH answer on the node?", "SSH répond-il sur le nœud ?"),
         tr("Look at the lab's state.", "Regardez l'état du lab."),
-        "workshop status",
+        command("status", lab.topology.lab),
     )
 
 

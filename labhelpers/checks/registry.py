@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 import labhelpers.checks
 from labhelpers.errors import CommandFailed, LabError, ServiceUnreachable, UsageProblem
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
@@ -213,7 +214,7 @@ def _findings(lab: Lab, found: Check) -> Iterator[Finding]:
                 "La vérification n'a pas pu regarder. Le lab tourne-t-il ?",
             ),
             tr("See what runs.", "Voyez ce qui tourne."),
-            "workshop status",
+            command("status", lab.topology.lab),
         )
 
 

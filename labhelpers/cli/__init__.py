@@ -10,12 +10,14 @@ import importlib
 import io
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from labhelpers.errors import LabError, printable
 from labhelpers.i18n import tr
+from labhelpers.meant import command, program
 from labhelpers.paths import STATE
 
 COMMANDS = {
@@ -65,14 +67,17 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = f"""PostgreSQL high availability on a real cluster: the lab, the course and its incidents.
+
+Start here: {program()} start
+
+Completion in bash: eval "$(_WORKSHOP_COMPLETE=bash_source {program()})"
+"""
+
+
+@click.command(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 def workshop() -> None:
-    """PostgreSQL high availability on a real cluster: the lab, the course and its incidents.
-
-    Start here: workshop start
-
-    Completion in bash: eval "$(_WORKSHOP_COMPLETE=bash_source workshop)"
-    """
+    pass
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -85,12 +90,19 @@ def _not_permitted(error: PermissionError) -> str:
         return str(error.strerror or error)
     if not str(error.filename).startswith(f"{STATE}/"):
         return f"{error.filename}: {error.strerror}"
+    up = command("up", _lab_of(Path(error.filename)))
     return tr(
         f"{error.filename} is not yours: another user began this lab, or its set-up did not come to its end. "
-        "Make it yours: workshop up",
+        f"Make it yours: {up}",
         f"{error.filename} n'est pas à vous : un autre utilisateur a commencé ce lab, ou sa mise en place n'est pas "
-        "allée au bout. Pour vous l'approprier : workshop up",
+        f"allée au bout. Pour vous l'approprier : {up}",
     )
+
+
+def _lab_of(path: Path) -> str | None:
+    """The lab that a file of the workshop's directory belongs to; None: to all of them."""
+    parts = path.relative_to(STATE).parts
+    return parts[1] if len(parts) > 1 and parts[0] in ("labs", "locks") else None
 
 
 def run_guarded(call: Callable[[], Any]) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labhelpers.i18n import LANGUAGES, tr
+from labhelpers.meant import command
 
 if TYPE_CHECKING:
     from labhelpers.course.book import Book
@@ -73,9 +74,9 @@ def _say_what_lacks(made: Book, language: Language) -> None:
         )  # fmt: skip
     if without:
         chapters = f"{without} " if any(edition.executed_at for edition in mine) else ""
-        command = f"./workshop run {chapters}--language {language}"
+        run = command(f"run {chapters}--language {language}")
         click.echo(
-            tr(f"In {spoken}, these chapters stand without outputs: {without}. To have them: {command}",
-               f"En {spoken}, ces chapitres sont sans sorties : {without}. Pour les avoir : {command}"),
+            tr(f"In {spoken}, these chapters stand without outputs: {without}. To have them: {run}",
+               f"En {spoken}, ces chapitres sont sans sorties : {without}. Pour les avoir : {run}"),
             err=True,
         )  # fmt: skip

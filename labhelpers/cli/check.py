@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem
 
 from labhelpers.cli.options import lab_option, tell_what_was_cut_off
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 
 def complete_chapters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -53,8 +54,8 @@ def check(lab: str, hint: bool, solution: bool, chapter: str | None) -> int:
                     click.echo("  " + result_text(result, level).replace("\n", "\n  "))
             if passed < len(results):
                 if level < 3:
-                    more = "--solution" if hint else "--hint"
-                    click.echo(tr(f"More: workshop check {more} {number}", f"Plus : workshop check {more} {number}"))
+                    more = command(f"check {'--solution' if hint else '--hint'} {number}", lab)
+                    click.echo(tr(f"More: {more}", f"Plus : {more}"))
                 return 1
     finally:
         opened.close()

@@ -13,6 +13,7 @@ import click
 
 from labhelpers.cli.options import lab_option
 from labhelpers.i18n import tr
+from labhelpers.meant import command, program
 from labhelpers.paths import STATE
 
 MEMORY_MB_NEEDED = 2000
@@ -94,10 +95,9 @@ def diagnose(lab: str) -> Iterator[Diagnosis]:
     )  # fmt: skip
     images = [each.name for each in (STATE / "images").glob("[!.]*")] if (STATE / "images").is_dir() else []
     yield Diagnosis(tr("image", "image"), ", ".join(images) or tr("not built yet", "pas encore construite"),
-                    None if images else "workshop warmup")  # fmt: skip
-    option = "" if lab == "main" else f" --lab {lab}"
+                    None if images else f"{program()} warmup")  # fmt: skip
     yield Diagnosis(f"lab {lab}", tr("up", "prêt") if ready else tr("not up", "pas prêt"),
-                    None if ready else f"workshop up{option}")  # fmt: skip
+                    None if ready else command("up", lab))  # fmt: skip
 
 
 @click.command()

@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem
 
 from labhelpers.cli.options import complete_nodes, lab_option, tell_what_was_cut_off
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 
 def complete_incidents(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -45,11 +46,10 @@ def break_(lab: str, minutes: float, incident: str | None, nodes: tuple[str, ...
     before, timing = engine.situation(), engine.world.timing()  # a prediction is made beforehand
     running = incidents.inject(opened, incident, *nodes, minutes=minutes, owned=False)
     where = " ".join(running.nodes)
-    option = "" if lab == "main" else f" --lab {lab}"
-    prediction = kind.predicted(timing, before, running.nodes)
+    undo, prediction = command("heal", lab), kind.predicted(timing, before, running.nodes)
     click.echo(
-        tr(f"{running.title}: {where}. {prediction} Undone in {minutes:g} min, or by: workshop heal{option}",
-           f"{running.title} : {where}. {prediction} Se défait dans {minutes:g} min, ou par : workshop heal{option}")
+        tr(f"{running.title}: {where}. {prediction} Undone in {minutes:g} min, or by: {undo}",
+           f"{running.title} : {where}. {prediction} Se défait dans {minutes:g} min, ou par : {undo}")
     )  # fmt: skip
     click.echo(tr(f"Watch: {kind.to_watch}. After the healing: {kind.expected}",
                   f"À observer : {kind.to_watch}. Une fois réparé : {kind.expected}"))  # fmt: skip

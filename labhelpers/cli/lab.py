@@ -10,6 +10,7 @@ import click
 from labhelpers.cli.options import lab_option
 from labhelpers.cli.progress import elapsed, steps
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 
 @click.command()
@@ -78,9 +79,9 @@ def status(lab: str, as_json: bool) -> None:
         click.echo(json.dumps({**seen.to_json(), "unfinished": unfinished}, indent=2))
         return
     if seen.is_absent:
-        option = "" if lab == "main" else f" --lab {lab}"
-        click.echo(tr(f"The lab {lab!r} is absent. Build it: workshop up{option}",
-                      f"Le lab {lab!r} est absent. Pour le construire : workshop up{option}"))  # fmt: skip
+        build = command("up", lab)
+        click.echo(tr(f"The lab {lab!r} is absent. Build it: {build}",
+                      f"Le lab {lab!r} est absent. Pour le construire : {build}"))  # fmt: skip
         return
     _print_tables(seen)
     if unfinished:
@@ -113,10 +114,12 @@ def _print_tables(seen: object) -> None:
             lag = "" if member.is_leader else "?" if member.lag_bytes is None else f"{member.lag_bytes} B"
             members.add_row(member.name, member.role, member.state, str(member.timeline or "?"), lag)
         console.print(members)
+    undo = command("heal", seen.lab)
     for each in seen.incidents:
         where = ", ".join(each["nodes"])
         since = each["since"]
         console.print(
-            tr(f"Incident {each['kind']} on {where} since {since}. Undo it: workshop heal",
-               f"Incident {each['kind']} sur {where} depuis {since}. Pour l'annuler : workshop heal")
+            tr(f"Incident {each['kind']} on {where} since {since}. Undo it: {undo}",
+               f"Incident {each['kind']} sur {where} depuis {since}. Pour l'annuler : {undo}"),
+            soft_wrap=True,
         )  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from labhelpers.topology import default_lab, load_topology, validate_lab_name
+from labhelpers.meant import default_lab, meaning
+from labhelpers.topology import load_topology, validate_lab_name
 
 
 def _lab(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
@@ -37,9 +40,15 @@ def tell_what_was_cut_off(lab: str) -> None:
         click.echo(told, err=True)
 
 
-def lab_option(command: Any) -> Any:
-    """``--lab NAME``: another lab on the same machine."""
+def lab_option(command: Callable[..., Any]) -> Any:
+    """``--lab NAME``: another lab on the same machine. As long as the command runs, it is the one that is meant."""
+
+    @wraps(command)
+    def with_meaning(*arguments: Any, lab: str, **options: Any) -> Any:
+        with meaning(lab):
+            return command(*arguments, lab=lab, **options)
+
     return click.option(
         "--lab", metavar="NAME", callback=_lab, shell_complete=complete_labs,
         help="Another lab on this machine, with its own nodes and network (default: $WORKSHOP_LAB, else 'main').",
-    )(command)  # fmt: skip
+    )(with_meaning)  # fmt: skip

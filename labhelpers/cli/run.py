@@ -12,6 +12,7 @@ import click
 
 from labhelpers.cli.options import lab_option
 from labhelpers.i18n import LANGUAGES, Language, language, tr
+from labhelpers.meant import meaning, program
 
 if TYPE_CHECKING:
     from labhelpers.course.order import Order
@@ -77,13 +78,13 @@ def run(
         require_known(order.parameters, [file.notebook(order.language) for file in files])
         directory = fresh_directory(output)
     os.environ["WORKSHOP_LANGUAGE"] = order.language
-    with held(directory):
+    with held(directory), meaning(order.lab):
         if resume is None:
             begin(order, directory)
         records = _carry_out(order, directory, again=resume is not None)
     if any(record.interrupted for record in records) and not _is_done(order, records):
-        click.echo(tr(f"Go on with it: workshop run --resume {directory}",
-                      f"Pour reprendre : workshop run --resume {directory}"))  # fmt: skip
+        resumed = f"{program()} run --resume {directory}"  # the lab is in the order
+        click.echo(tr(f"Go on with it: {resumed}", f"Pour reprendre : {resumed}"))
         sys.exit(130)
     sys.exit(0 if all(record.passed for record in records) else 1)
 

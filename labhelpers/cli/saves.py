@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from labhelpers.cli.options import lab_option
 from labhelpers.cli.progress import elapsed, steps
 from labhelpers.i18n import megabytes, tr
+from labhelpers.meant import command, default_lab
 
 if TYPE_CHECKING:
     from labhelpers.course.saverecords import Save
@@ -24,7 +25,6 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     from labhelpers.course.saves import FRESH
     from labhelpers.course.states import chapter_numbers
     from labhelpers.paths import LabPaths
-    from labhelpers.topology import default_lab
 
     names = [save.name for save in read_saves(LabPaths(ctx.params.get("lab") or default_lab()))]
     chapters = [*chapter_numbers(), FRESH] if param.name == "target" else []
@@ -57,9 +57,9 @@ def save(lab: str, name: str) -> None:
 
     with steps() as report:
         arrival = saves.save(open_lab(lab), name, progress=report)
-    took = elapsed(arrival.ready_seconds)
-    click.echo(tr(f"Saved as {name!r}, and the lab goes on ({took}). Return to it: workshop goto {name}",
-                  f"Gardé sous {name!r}, et le lab continue ({took}). Retour : workshop goto {name}"))  # fmt: skip
+    took, back = elapsed(arrival.ready_seconds), command(f"goto {name}", lab)
+    click.echo(tr(f"Saved as {name!r}, and the lab goes on ({took}). Return to it: {back}",
+                  f"Gardé sous {name!r}, et le lab continue ({took}). Retour : {back}"))  # fmt: skip
 
 
 @click.command()
@@ -95,8 +95,9 @@ def saves(
 
         with steps() as report:
             taken = archive.take(open_lab(lab), imported, progress=report)
-        click.echo(tr(f"The save {taken.name!r} is there. Go to it: workshop goto {taken.name}",
-                      f"La sauvegarde {taken.name!r} est là. Pour y aller : workshop goto {taken.name}"))  # fmt: skip
+        go = command(f"goto {taken.name}", lab)
+        click.echo(tr(f"The save {taken.name!r} is there. Go to it: {go}",
+                      f"La sauvegarde {taken.name!r} est là. Pour y aller : {go}"))  # fmt: skip
     if not (deleted or exported or imported):
         found = read_saves(paths)
         if not (found or paths.exists or as_json):
@@ -110,8 +111,9 @@ def _print(found: list[Save], sizes: dict[str, int], as_json: bool) -> None:
         click.echo(json.dumps({"saves": rows}, indent=2))
         return
     if not found:
-        click.echo(tr("There are no saves yet. Keep the present state: workshop save NAME",
-                      "Il n'y a pas encore de sauvegarde. Pour garder l'état présent : workshop save NOM"))  # fmt: skip
+        keep = command(tr("save NAME", "save NOM"))
+        click.echo(tr(f"There are no saves yet. Keep the present state: {keep}",
+                      f"Il n'y a pas encore de sauvegarde. Pour garder l'état présent : {keep}"))  # fmt: skip
         return
     from rich.console import Console
     from rich.table import Table

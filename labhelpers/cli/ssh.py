@@ -33,7 +33,7 @@ def ssh(lab: str, node: str, command: tuple[str, ...]) -> None:
     if not paths.exists or state == "absent" or not bridge_is_up(topology):
         raise LabAbsent(lab)
     if state != "running":
-        raise NodeNotRunning(name, state)
+        raise NodeNotRunning(name, state, lab)
     tell_what_was_cut_off(lab)
     client = shutil.which("ssh")
     if client is None:

@@ -8,6 +8,7 @@ import click
 
 from labhelpers.cli.options import lab_option
 from labhelpers.i18n import LANGUAGES, Language, tr
+from labhelpers.meant import command
 
 
 @click.command()
@@ -67,12 +68,12 @@ def start(lab: str, spoken: Language | None, port: int, no_browser: bool) -> Non
         LabApp.launch_instance(argv=argv)
     except SystemExit as end:
         if end.code not in (None, 0):
+            another = command("start --port 8889")
             raise LabError(
                 tr(
-                    "JupyterLab could not start; what it said is above."
-                    " If the port is taken, another: workshop start --port 8889",
-                    "JupyterLab n'a pas pu démarrer ; ce qu'il a dit est ci-dessus."
-                    " Si le port est occupé, un autre : workshop start --port 8889",
+                    f"JupyterLab could not start; what it said is above. If the port is taken, another: {another}",
+                    "JupyterLab n'a pas pu démarrer ; ce qu'il a dit est ci-dessus. Si le port est occupé, un autre : "
+                    f"{another}",
                 )
             ) from None
 

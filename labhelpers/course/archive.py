@@ -81,7 +81,7 @@ def take(lab: Lab, file: Path, *, progress: Report = silent) -> Save:
     placing.require_usable(lab, replace(save, id_base=save.id_base and base))
     judge(file, save, owners)
     if any(known.name == save.name for known in read_saves(lab.paths)):
-        raise SaveExists(save.name)
+        raise SaveExists(save.name, lab.name)
     size = sum(_sizes(file))
     placing.require_room(lab, lambda directory: placing.free_bytes(directory) - size)
     saves = lab.paths.saves

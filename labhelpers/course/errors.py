@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labhelpers.errors import LabError, UsageProblem
 from labhelpers.i18n import tr
+from labhelpers.meant import command, program
 
 
 class SourceError(LabError):
@@ -66,10 +67,11 @@ class NothingToResume(UsageProblem):
 
     def __init__(self, directory: Path, why: str) -> None:
         self.directory = directory
+        run = command("run")
         super().__init__(
             tr(
-                f"Nothing to resume in {directory}: {why}. Start a run: workshop run",
-                f"Rien à reprendre dans {directory} : {why}. Pour lancer un lot : workshop run",
+                f"Nothing to resume in {directory}: {why}. Start a run: {run}",
+                f"Rien à reprendre dans {directory} : {why}. Pour lancer un lot : {run}",
             )
         )
 
@@ -105,10 +107,10 @@ class NotebooksDiffer(LabError):
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self.paths = tuple(paths)
-        listed = ", ".join(str(path) for path in self.paths)
+        listed, generate = ", ".join(str(path) for path in self.paths), f"{program()} notebooks"
         super().__init__(
             tr(
-                f"These notebooks differ from their source: {listed}. Generate them: workshop notebooks",
-                f"Ces notebooks diffèrent de leur source : {listed}. Pour les régénérer : workshop notebooks",
+                f"These notebooks differ from their source: {listed}. Generate them: {generate}",
+                f"Ces notebooks diffèrent de leur source : {listed}. Pour les régénérer : {generate}",
             )
         )

@@ -18,6 +18,7 @@ from tornado import web
 from labhelpers.course.chapters import chapter_files
 from labhelpers.course.frontend import first_page
 from labhelpers.i18n import Language, language, tr
+from labhelpers.meant import command
 
 PATH = "/workshop"
 CHOSEN = "WORKSHOP_START_LANGUAGE"
@@ -72,16 +73,15 @@ def _tell(server: Any) -> None:
     port, token = server.port, server.identity_provider.token
     address = f"http://localhost:{port}{url_path_join(server.base_url, PATH)}?token={token}"
     tunnel = f"ssh -p 22XX -L {port}:localhost:{port}"
+    start, down = command("start"), command("down")
     print(
         tr(
             f"\nThe course is open at  {address}\n"
             f"From a laptop, first:  {tunnel} USER@MACHINE\n"
-            "Ctrl-C closes JupyterLab. The lab stays: ./workshop start opens it again,"
-            " ./workshop down removes it.\n",
+            f"Ctrl-C closes JupyterLab. The lab stays: {start} opens it again, {down} removes it.\n",
             f"\nLe cours est ouvert à l'adresse  {address}\n"
             f"Depuis un portable, d'abord :  {tunnel} UTILISATEUR@MACHINE\n"
-            "Ctrl-C ferme JupyterLab. Le lab reste : ./workshop start le rouvre,"
-            " ./workshop down le supprime.\n",
+            f"Ctrl-C ferme JupyterLab. Le lab reste : {start} le rouvre, {down} le supprime.\n",
         ),
         file=sys.stderr,
         flush=True,

@@ -156,14 +156,14 @@ def require_usable(lab: Lab, save: Save) -> None:
     """Raises :class:`SaveUnusable` where the lab can't be put there, with the reason."""
     why = why_unusable(lab, save)
     if why:
-        raise SaveUnusable(save.name, why)
+        raise SaveUnusable(save.name, why, lab.name)
 
 
 def require_room(lab: Lab, free: FreeBytes) -> None:
     """Raises :class:`DiskNearlyFull` where fewer than ``ROOM_BYTES`` bytes are free."""
     available = free(lab.paths.root)
     if available < ROOM_BYTES:
-        raise DiskNearlyFull(lab.paths.root, available, ROOM_BYTES)
+        raise DiskNearlyFull(lab.paths.root, available, ROOM_BYTES, lab.name)
 
 
 def plan(lab: Lab, action: str, target: Save, kept: Keeping | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from labhelpers.errors import LabError, UsageProblem
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 
 class UnknownSave(UsageProblem):
@@ -32,36 +33,39 @@ class BadSaveName(UsageProblem):
 
 
 class SaveExists(UsageProblem):
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, lab: str | None = None) -> None:
         self.name = name
+        delete = command(f"saves --delete {name}", lab)
         super().__init__(
-            tr(f"There is a save {name!r} already. Take another name, or delete it: workshop saves --delete {name}",
-               f"La sauvegarde {name!r} existe déjà. Autre nom, ou suppression : workshop saves --delete {name}")
+            tr(f"There is a save {name!r} already. Take another name, or delete it: {delete}",
+               f"La sauvegarde {name!r} existe déjà. Autre nom, ou suppression : {delete}")
         )  # fmt: skip
 
 
 class SaveUnusable(LabError):
     """The save is of another image, network or version."""
 
-    def __init__(self, name: str, why: str) -> None:
+    def __init__(self, name: str, why: str, lab: str | None = None) -> None:
         self.name, self.why = name, why
+        saves = command("saves", lab)
         super().__init__(
-            tr(f"The save {name!r} can't be used here: {why}. See the others: workshop saves",
-               f"La sauvegarde {name!r} est inutilisable ici : {why}. Voir les autres : workshop saves")
+            tr(f"The save {name!r} can't be used here: {why}. See the others: {saves}",
+               f"La sauvegarde {name!r} est inutilisable ici : {why}. Voir les autres : {saves}")
         )  # fmt: skip
 
 
 class DiskNearlyFull(LabError):
     """Refused before anything changed."""
 
-    def __init__(self, directory: object, free_bytes: int, needed_bytes: int) -> None:
+    def __init__(self, directory: object, free_bytes: int, needed_bytes: int, lab: str | None = None) -> None:
         self.free_bytes, self.needed_bytes = free_bytes, needed_bytes
         free, needed = free_bytes >> 20, needed_bytes >> 20
+        delete = command(tr("saves --delete NAME", "saves --delete NOM"), lab)
         super().__init__(
             tr(f"Only {free} MB are free in {directory}, and the nodes need {needed} MB to go on; nothing was "
-               "changed. Make room: workshop saves --delete NAME",
+               f"changed. Make room: {delete}",
                f"Il ne reste que {free} Mo dans {directory}, et il en faut {needed} aux nœuds ; rien n'a été "
-               "modifié. Pour faire de la place : workshop saves --delete NOM")
+               f"modifié. Pour faire de la place : {delete}")
         )  # fmt: skip
 
 

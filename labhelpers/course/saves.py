@@ -37,6 +37,7 @@ from labhelpers.errors import LabError
 from labhelpers.host import bridge_is_up
 from labhelpers.i18n import in_seconds, tr
 from labhelpers.lifecycle import Report, is_held, locked, say_waiting, silent
+from labhelpers.meant import command, program
 from labhelpers.paths import LabPaths
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ class Arrival:
         return f"{said} {_kept_text(self.automatic)}"
 
 
-def _kept_text(kept: Save) -> str:
-    return tr(f"What was there is kept as {kept.name!r}; return to it: workshop goto {kept.name}",
-              f"Ce qui y était est gardé sous {kept.name!r} ; pour y revenir : workshop goto {kept.name}")  # fmt: skip
+def _kept_text(kept: Save, lab: str | None = None) -> str:
+    back = command(f"goto {kept.name}", lab)
+    return tr(f"What was there is kept as {kept.name!r}; return to it: {back}",
+              f"Ce qui y était est gardé sous {kept.name!r} ; pour y revenir : {back}")  # fmt: skip
 
 
 def tell(sentence: str) -> None:
@@ -90,7 +92,7 @@ def kept_is_told(paths: LabPaths, kept: Save | None) -> Iterator[None]:
         yield
     except BaseException:
         if kept and (record_path(paths, kept).exists() or plan_file(paths.root).exists()):
-            tell(_kept_text(kept))
+            tell(_kept_text(kept, paths.lab))
         raise
 
 
@@ -255,18 +257,18 @@ def unfinished_text(lab: str) -> str | None:
         return None
     left, where = unfinished(paths), read_standing(paths)
     name = left.name if left else where.name if where else ""
-    what = f"workshop {left.action if left else 'goto'} {name}"
+    what = f"{program()} {left.action if left else 'goto'} {name}"
     if is_held(lab):
         return tr(f"Under way: {what}.", f"En cours : {what}.")
-    option = "" if lab == "main" else f" --lab {lab}"
+    up = command("up", lab)
     if left is None:
         return tr(
-            f"The lab was put at {name!r}, and nobody waited until it was well. Wait for it: workshop up{option}",
-            f"Le lab a été mis à {name!r}, sans attendre qu'il soit prêt. Pour l'attendre : workshop up{option}",
+            f"The lab was put at {name!r}, and nobody waited until it was well. Wait for it: {up}",
+            f"Le lab a été mis à {name!r}, sans attendre qu'il soit prêt. Pour l'attendre : {up}",
         )
     return tr(
-        f"Cut off: {what}. The nodes are as it left them. Finish it: workshop up{option}",
-        f"Interrompu : {what}. Les nœuds sont restés tels quels. Pour terminer : workshop up{option}",
+        f"Cut off: {what}. The nodes are as it left them. Finish it: {up}",
+        f"Interrompu : {what}. Les nœuds sont restés tels quels. Pour terminer : {up}",
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 
 from labhelpers.incidents import watchman
+from labhelpers.meant import meaning
 
 parser = argparse.ArgumentParser(prog="labhelpers.incidents", description="Watch over a lab's incidents.")
 parser.add_argument("role", choices=["watchman"])
 parser.add_argument("--lab", required=True)
-watchman.run(parser.parse_args().lab)
+lab = parser.parse_args().lab
+with meaning(lab):
+    watchman.run(lab)

@@ -89,7 +89,7 @@ class Engine:
                 undone = self._try_undo(entry)
                 says_it_all = undone and isinstance(problem, JournalUnwritable | WatchmanAbsent)
                 if isinstance(problem, Exception) and not says_it_all:
-                    raise IncidentFailed(name, str(problem), undone) from problem
+                    raise IncidentFailed(name, str(problem), undone, self.world.topology.lab) from problem
                 raise
         self.say(tr(f"{kind.title}: {' '.join(targets)}", f"{kind.title} : {' '.join(targets)}"))
         return entry
@@ -147,7 +147,7 @@ class Engine:
         if problems:
             self.say(tr(f"{title} ({nodes}): not undone: {problems[0]}",
                         f"{title} ({nodes}) : pas défait : {problems[0]}"))  # fmt: skip
-            raise HealIncomplete(f"{title} ({nodes})", "; ".join(problems))
+            raise HealIncomplete(f"{title} ({nodes})", "; ".join(problems), self.world.topology.lab)
         because = f" ({why})" if why else ""
         self.say(tr(f"{title}, {nodes}: undone{because}", f"{title}, {nodes} : défait{because}"))
 

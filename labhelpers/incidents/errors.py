@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from labhelpers.errors import LabError, UsageProblem
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 
 class UnknownIncident(UsageProblem):
@@ -49,21 +50,20 @@ class IncidentNotPossible(LabError):
 class IncidentInProgress(LabError):
     def __init__(self, holder: str) -> None:
         self.holder = holder
-        who = f" ({holder})" if holder else ""
+        who, status = f" ({holder})" if holder else "", command("status")
         super().__init__(
-            tr(f"Another incident is being injected at this very moment{who}. See what runs: workshop status",
-               f"Un autre incident est injecté en ce moment même{who}. Pour voir ce qui tourne : workshop status")
+            tr(f"Another incident is being injected at this very moment{who}. See what runs: {status}",
+               f"Un autre incident est injecté en ce moment même{who}. Pour voir ce qui tourne : {status}")
         )  # fmt: skip
 
 
 class JournalBusy(LabError):
     def __init__(self, seconds: float, holder: str) -> None:
         self.seconds, self.holder = seconds, holder
-        who = f" ({holder})" if holder else ""
+        who, heal = f" ({holder})" if holder else "", command("heal")
         super().__init__(
-            tr(f"Another process{who} has held the incident journal for {seconds:g} s. Try again: workshop heal",
-               f"Un autre processus{who} tient le journal des incidents depuis {seconds:g} s. "
-               "Réessayez : workshop heal")
+            tr(f"Another process{who} has held the incident journal for {seconds:g} s. Try again: {heal}",
+               f"Un autre processus{who} tient le journal des incidents depuis {seconds:g} s. Réessayez : {heal}")
         )  # fmt: skip
 
 
@@ -100,10 +100,11 @@ class WatchmanAbsent(LabError):
 
 
 class IncidentFailed(LabError):
-    def __init__(self, kind: str, reason: str, undone: bool) -> None:
+    def __init__(self, kind: str, reason: str, undone: bool, lab: str | None = None) -> None:
         self.kind, self.reason, self.undone = kind, reason, undone
-        rest_en = "What was begun has been undone." if undone else "Undo what was begun: workshop heal"
-        rest_fr = "Ce qui était commencé est défait." if undone else "Pour défaire le début : workshop heal"
+        heal = command("heal", lab)
+        rest_en = "What was begun has been undone." if undone else f"Undo what was begun: {heal}"
+        rest_fr = "Ce qui était commencé est défait." if undone else f"Pour défaire le début : {heal}"
         super().__init__(
             tr(f"The incident {kind} could not be injected: {reason}. {rest_en}",
                f"L'incident {kind} n'a pas pu être injecté : {reason}. {rest_fr}")
@@ -111,18 +112,20 @@ class IncidentFailed(LabError):
 
 
 class HealIncomplete(LabError):
-    def __init__(self, what: str, reason: str) -> None:
+    def __init__(self, what: str, reason: str, lab: str | None = None) -> None:
         self.what, self.reason = what, reason
+        heal = command("heal", lab)
         super().__init__(
-            tr(f"{what} could not be undone ({reason}). It stays in the journal; try again: workshop heal",
-               f"{what} n'a pas pu être défait ({reason}). Il reste au journal ; réessayez : workshop heal")
+            tr(f"{what} could not be undone ({reason}). It stays in the journal; try again: {heal}",
+               f"{what} n'a pas pu être défait ({reason}). Il reste au journal ; réessayez : {heal}")
         )  # fmt: skip
 
 
 class IncidentOver(LabError):
     def __init__(self, incident_id: str) -> None:
         self.incident_id = incident_id
+        status = command("status")
         super().__init__(
-            tr(f"The incident {incident_id} is over. See what runs: workshop status",
-               f"L'incident {incident_id} est terminé. Pour voir ce qui tourne : workshop status")
+            tr(f"The incident {incident_id} is over. See what runs: {status}",
+               f"L'incident {incident_id} est terminé. Pour voir ce qui tourne : {status}")
         )  # fmt: skip

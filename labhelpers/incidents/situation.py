@@ -14,6 +14,7 @@ from labhelpers.i18n import tr
 from labhelpers.incidents.errors import IncidentNotPossible, WrongTarget
 from labhelpers.incidents.journal import Entry
 from labhelpers.incidents.world import ClusterView, World
+from labhelpers.meant import command
 from labhelpers.topology import Topology
 
 Aim: TypeAlias = Literal["leader", "replica", "postgres", "etcd-all", "etcd-majority", "etcd-follower", "etcd-leader"]
@@ -106,11 +107,11 @@ def count(aim: Aim, topology: Topology) -> int:
 def _refuse_dead_lab(kind: str, situation: Situation) -> None:
     if any(state in ("running", "frozen") for state in situation.states.values()):
         return
-    option = "" if situation.topology.lab == "main" else f" --lab {situation.topology.lab}"
+    up = command("up", situation.topology.lab)
     raise IncidentNotPossible(
         kind,
-        tr(f"no node of the lab runs. Start it: workshop up{option}",
-           f"aucun nœud du lab ne tourne. Pour le démarrer : workshop up{option}"),
+        tr(f"no node of the lab runs. Start it: {up}",
+           f"aucun nœud du lab ne tourne. Pour le démarrer : {up}"),
     )  # fmt: skip
 
 
@@ -129,10 +130,11 @@ def _refuse_incomplete_etcd(kind: str, aim: Aim, situation: Situation) -> None:
         raise IncidentNotPossible(kind, _quorum_lost(situation))
     lost = _lost_of_etcd(situation)
     if lost:
+        heal = command("heal", situation.topology.lab)
         raise IncidentNotPossible(
             kind,
-            tr(f"etcd already lacks {lost}, so this would do more than it says. Bring it back: workshop heal",
-               f"il manque déjà {lost} à etcd, l'effet irait au-delà de l'annonce. Pour le ramener : workshop heal"),
+            tr(f"etcd already lacks {lost}, so this would do more than it says. Bring it back: {heal}",
+               f"il manque déjà {lost} à etcd, l'effet irait au-delà de l'annonce. Pour le ramener : {heal}"),
         )  # fmt: skip
 
 
@@ -164,21 +166,21 @@ def _refuse_taken(kind: str, node: str, situation: Situation) -> None:
     """One incident a node, and only on a node that runs."""
     from labhelpers.incidents.catalogue import title_of
 
+    heal = command("heal", situation.topology.lab)
     entry = situation.entry_on(node)
     if entry is not None:
         since = entry.since.astimezone().strftime("%H:%M:%S")
         raise IncidentNotPossible(
             kind,
-            tr(f"{node} is in “{title_of(entry.kind)}” since {since}. Undo that first: workshop heal",
-               f"{node} est déjà dans « {title_of(entry.kind)} » depuis {since}. À défaire d'abord : "
-               "workshop heal"),
+            tr(f"{node} is in “{title_of(entry.kind)}” since {since}. Undo that first: {heal}",
+               f"{node} est déjà dans « {title_of(entry.kind)} » depuis {since}. À défaire d'abord : {heal}"),
         )  # fmt: skip
     state = situation.states.get(node, "absent")
     if state != "running":
         raise IncidentNotPossible(
             kind,
-            tr(f"{node} is {state}. Bring it back: workshop heal",
-               f"{node} est dans l'état {state}. Pour le ramener : workshop heal"),
+            tr(f"{node} is {state}. Bring it back: {heal}",
+               f"{node} est dans l'état {state}. Pour le ramener : {heal}"),
         )  # fmt: skip
 
 
@@ -192,10 +194,11 @@ def _sensible(kind: str, aim: Aim, situation: Situation) -> tuple[str, ...]:
         return topology.etcd
     if aim == "etcd-leader":
         if situation.etcd_leader is None:
+            status = command("status", topology.lab)
             raise IncidentNotPossible(
                 kind,
-                tr("etcd has no leader. See: workshop status",
-                   "etcd n'a pas de leader. Voyez : workshop status"),
+                tr(f"etcd has no leader. See: {status}",
+                   f"etcd n'a pas de leader. Voyez : {status}"),
             )  # fmt: skip
         return (situation.etcd_leader,)
     free = situation.free(topology.etcd)
@@ -212,19 +215,19 @@ def _leader(kind: str, situation: Situation) -> str:
     if leader is not None:
         return leader
     if situation.running(situation.topology.etcd) and situation.has_quorum:
+        status = command("status", situation.topology.lab)
         raise IncidentNotPossible(
             kind,
-            tr("nobody leads (no cluster yet, or an election goes on). See: workshop status",
-               "personne n'est leader (pas encore de cluster, ou une élection en cours). "
-               "Voyez : workshop status"),
+            tr(f"nobody leads (no cluster yet, or an election goes on). See: {status}",
+               f"personne n'est leader (pas encore de cluster, ou une élection en cours). Voyez : {status}"),
         )  # fmt: skip
     raise IncidentNotPossible(kind, _quorum_lost(situation))
 
 
 def _quorum_lost(situation: Situation) -> str:
-    lost = _lost_of_etcd(situation)
-    return tr(f"etcd has lost its quorum: {lost}. Bring it back: workshop heal",
-              f"etcd a perdu son quorum : {lost}. Pour le ramener : workshop heal")  # fmt: skip
+    lost, heal = _lost_of_etcd(situation), command("heal", situation.topology.lab)
+    return tr(f"etcd has lost its quorum: {lost}. Bring it back: {heal}",
+              f"etcd a perdu son quorum : {lost}. Pour le ramener : {heal}")  # fmt: skip
 
 
 def _lost_of_etcd(situation: Situation) -> str:
@@ -242,8 +245,9 @@ def _replica(kind: str, situation: Situation) -> str:
     if free:
         return ([node for node in free if node in works] or free)[-1]
     listed = ", ".join(f"{node} ({situation.states.get(node, 'absent')})" for node in replicas) or "—"
+    heal = command("heal", situation.topology.lab)
     raise IncidentNotPossible(
         kind,
-        tr(f"no replica is free: {listed}. Bring them back: workshop heal",
-           f"aucun secondaire n'est libre : {listed}. Pour les ramener : workshop heal"),
+        tr(f"no replica is free: {listed}. Bring them back: {heal}",
+           f"aucun secondaire n'est libre : {listed}. Pour les ramener : {heal}"),
     )  # fmt: skip

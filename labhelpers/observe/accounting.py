@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from labhelpers.errors import LabError
 from labhelpers.i18n import number, plural, tr
+from labhelpers.meant import command
 from labhelpers.observe.records import Attempt
 
 if TYPE_CHECKING:
@@ -87,12 +88,12 @@ class Account:
 class NothingToCountOn(LabError):
     """There is no leader to read the journal from."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, lab: str | None = None) -> None:
+        status = command("status", lab)
         super().__init__(
             tr(
-                f"The commits cannot be counted: {reason}. Wait for a leader, then count again (workshop status).",
-                f"Les commits ne peuvent pas être comptés : {reason}. Attendez un leader, puis recomptez "
-                "(workshop status).",
+                f"The commits cannot be counted: {reason}. Wait for a leader, then count again ({status}).",
+                f"Les commits ne peuvent pas être comptés : {reason}. Attendez un leader, puis recomptez ({status}).",
             )
         )
 
@@ -175,9 +176,9 @@ def account_on(
     """
     leader = leader or lab.patroni.leader()
     if leader is None:
-        raise NothingToCountOn(tr("nobody leads", "personne n'est leader"))
+        raise NothingToCountOn(tr("nobody leads", "personne n'est leader"), lab.name)
     asked = list(dict.fromkeys([leader, *(nodes if nodes is not None else lab.topology.postgres)]))
     rows = read_rows(lab, asked, clients, table)
     if leader not in rows:
-        raise NothingToCountOn(tr(f"{leader} does not answer", f"{leader} ne répond pas"))
+        raise NothingToCountOn(tr(f"{leader} does not answer", f"{leader} ne répond pas"), lab.name)
     return [account_for(client, attempts, rows, leader) for client in clients]

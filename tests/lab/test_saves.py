@@ -111,7 +111,7 @@ def test_the_present_state_is_kept_and_named(lab: Lab, two: tuple[str, str]) -> 
     done = workshop("goto", "--lab", LAB, "a")
     assert done.returncode == 0, done.stderr
     kept = names(lab, "automatic")[-1]
-    assert f"workshop goto {kept}" in done.stdout
+    assert f"workshop goto {kept} --lab {LAB}" in done.stdout
     saves.goto(lab, kept)
     assert marks(lab) == {"precious"}
 
@@ -128,9 +128,8 @@ def test_status_tells_what_was_cut_off(lab: Lab, two: tuple[str, str]) -> None:
     write_intent(lab.paths, Intent("", "goto", "a"))
     plan_file(lab.paths.root).touch()
     try:
-        assert f"workshop goto a. The nodes are as it left them. Finish it: workshop up --lab {LAB}" in (
-            workshop("status", "--lab", LAB).stdout
-        )
+        said = workshop("status", "--lab", LAB).stdout
+        assert "workshop goto a. The nodes are as it left them." in said and f"workshop up --lab {LAB}" in said
     finally:
         plan_file(lab.paths.root).unlink()
 
@@ -181,7 +180,7 @@ def test_ctrl_c_tells_what_is_kept(lab: Lab, two: tuple[str, str]) -> None:
     _, told = process.communicate(timeout=120)
     assert process.returncode != 0
     [kept] = names(lab, "automatic")
-    assert f"workshop goto {kept}" in told
+    assert f"workshop goto {kept} --lab {LAB}" in told
     saves.goto(lab, kept)
     assert marks(lab) == {"precious"}
 

@@ -12,7 +12,7 @@ import labhelpers
 PACKAGE = Path(labhelpers.__file__).parent
 
 LAYERS = [
-    ["i18n", "errors", "paths", "waiting"],
+    ["i18n", "meant", "errors", "paths", "waiting"],
     ["topology"],
     ["host", "containers", "nodes"],
     ["etcd", "patroni", "postgres", "pgbackrest"],

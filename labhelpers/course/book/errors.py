@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labhelpers.errors import UsageProblem
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 
 class NothingExecuted(UsageProblem):
@@ -14,11 +15,11 @@ class NothingExecuted(UsageProblem):
 
     def __init__(self, directories: Iterable[Path]) -> None:
         self.directories = tuple(directories)
-        listed = ", ".join(str(directory) for directory in self.directories)
+        listed, run = ", ".join(str(directory) for directory in self.directories), command("run")
         super().__init__(
             tr(
-                f"No executed notebook of the course is in {listed}. Make some: ./workshop run",
-                f"Aucun notebook exécuté du cours dans {listed}. Pour en produire : ./workshop run",
+                f"No executed notebook of the course is in {listed}. Make some: {run}",
+                f"Aucun notebook exécuté du cours dans {listed}. Pour en produire : {run}",
             )
         )
 

@@ -22,6 +22,7 @@ from typing import Any
 from labhelpers.course.disks.files import DiskProblem
 from labhelpers.host import RootCommandFailed, as_root
 from labhelpers.i18n import language
+from labhelpers.meant import shell_lab
 from labhelpers.paths import LabPaths
 
 TIMEOUT_SECONDS = 240.0
@@ -30,7 +31,10 @@ TIMEOUT_SECONDS = 240.0
 def call(paths: LabPaths, verb: str, document: dict[str, Any]) -> dict[str, Any]:
     """Run the program as root for a lab. Raises :class:`DiskProblem` with its sentence."""
     package = str(Path(__file__).resolve().parents[3])
-    settings = [f"PYTHONPATH={package}", "PYTHONDONTWRITEBYTECODE=1", f"WORKSHOP_LANGUAGE={language()}"]
+    settings = [
+        f"PYTHONPATH={package}", "PYTHONDONTWRITEBYTECODE=1",
+        f"WORKSHOP_LANGUAGE={language()}", f"WORKSHOP_LAB={shell_lab()}",
+    ]  # fmt: skip
     argv = ["env", *settings, sys.executable, "-m", "labhelpers.course.disks", verb]
     whole = json.dumps({**document, "lab_dir": str(paths.root)})
     try:

@@ -21,6 +21,7 @@ from labhelpers.course.disks.intent import require_wanted
 from labhelpers.course.disks.merge import merge
 from labhelpers.course.disks.node import adopt, lay, put_upper_away
 from labhelpers.i18n import tr
+from labhelpers.meant import command
 
 Document = dict[str, Any]
 
@@ -37,9 +38,10 @@ def commit(plan: Document) -> Document:
     lab = Path(plan["lab_dir"])
     require_wanted(lab, plan["id"])
     if plan_file(lab).exists():
+        up = command("up", lab.name)
         raise DiskProblem(
-            tr("Another change of the disks is not carried out yet. Finish it: workshop goto",
-               "Un autre changement des disques n'est pas encore terminé. Pour le terminer : workshop goto")
+            tr(f"Another change of the disks is not carried out yet. Finish it: {up}",
+               f"Un autre changement des disques n'est pas encore terminé. Pour le terminer : {up}")
         )  # fmt: skip
     for node in plan["nodes"]:
         config = Path(plan["lxc_path"]) / node / "config"
@@ -164,16 +166,17 @@ def unmount(root: Path) -> None:
 def start(plan: Document) -> None:
     """Start the nodes that are first. Raises :class:`DiskProblem`, which names those that did not start."""
 
-    def command(node: str) -> list[str]:
+    def starting(node: str) -> list[str]:
         log = Path(plan["lab_dir"]) / "log" / f"{node}.log"
         return lxc(plan, "lxc-start", node, "-o", str(log), "-l", "WARN")
 
-    failed = [node for node, status in zip(plan["first"], at_once(map(command, plan["first"])), strict=True) if status]
+    failed = [node for node, status in zip(plan["first"], at_once(map(starting, plan["first"])), strict=True) if status]
     if failed:
-        names = ", ".join(failed)
+        names, lab = ", ".join(failed), Path(plan["lab_dir"])
+        up = command("up", lab.name)
         raise DiskProblem(
-            tr(f"{names} did not start; look into {plan['lab_dir']}/log, then: workshop up",
-               f"{names} n'a pas démarré ; voyez {plan['lab_dir']}/log, puis : workshop up")
+            tr(f"{names} did not start; look into {lab}/log, then: {up}",
+               f"{names} n'a pas démarré ; voyez {lab}/log, puis : {up}")
         )  # fmt: skip
 
 

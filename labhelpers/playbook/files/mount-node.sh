@@ -17,7 +17,8 @@ leave_profile() {
 case "$LXC_HOOK_TYPE" in
   pre-start)
     if [ -e "$node/../../plan.json" ]; then
-      echo "a goto or a save of this lab was interrupted: finish it first with 'workshop up'" >&2
+      lab="$(basename "$(dirname "$(dirname "$node")")")"
+      echo "a goto or a save of this lab was interrupted: finish it first with './workshop up --lab $lab'" >&2
       exit 1
     fi
     mountpoint -q "$root" && exit 0
