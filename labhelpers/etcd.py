@@ -15,7 +15,7 @@ import httpx
 
 from labhelpers.errors import EtcdUnreachable
 from labhelpers.host import bridge_is_up, http_client
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.topology import Topology
 
 PORT = 2379
@@ -163,8 +163,8 @@ class Etcd:
         try:
             answer = http_client().post(f"{self.url(node)}/v3/{call}", json=body, timeout=TIMEOUT)
         except httpx.TimeoutException as error:
-            raise EtcdUnreachable(node, tr(f"no answer within {TIMEOUT:g} s",
-                                           f"pas de réponse en {TIMEOUT:g} s")) from error  # fmt: skip
+            raise EtcdUnreachable(node, tr(f"no answer within {in_seconds(TIMEOUT)}",
+                                           f"pas de réponse en {in_seconds(TIMEOUT)}")) from error  # fmt: skip
         except httpx.HTTPError as error:
             raise EtcdUnreachable(node, str(error)) from error
         if answer.status_code != httpx.codes.OK:

@@ -6,12 +6,12 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.charts.axes import byte_ticks, bytes_text, decades
+from labhelpers.charts.axes import byte_ticks, decades
 from labhelpers.charts.bands import Arrays, Window, empty_traces, trace_arrays
 from labhelpers.charts.digest import Digest, digest_of
 from labhelpers.charts.marks import band_annotations, labels, mark_words, place, shapes
 from labhelpers.charts.palette import THEMES, Theme, ThemeName, member_colour
-from labhelpers.i18n import number, seconds, tr
+from labhelpers.i18n import bytes_text, number, seconds, tr
 from labhelpers.observe.accounting import Account
 from labhelpers.observe.outage import Outage, find_fault
 from labhelpers.observe.recordings import Recording

@@ -11,8 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from labhelpers.cli.options import lab_option
-from labhelpers.cli.progress import elapsed, steps
-from labhelpers.i18n import megabytes, tr
+from labhelpers.cli.progress import steps
+from labhelpers.i18n import duration, megabytes, tr
 
 if TYPE_CHECKING:
     from labhelpers.course.saverecords import Save
@@ -57,7 +57,7 @@ def save(lab: str, name: str) -> None:
 
     with steps() as report:
         arrival = saves.save(open_lab(lab), name, progress=report)
-    took = elapsed(arrival.ready_seconds)
+    took = duration(arrival.ready_seconds)
     click.echo(tr(f"Saved as {name!r}, and the lab goes on ({took}). Return to it: workshop goto {name}",
                   f"Gardé sous {name!r}, et le lab continue ({took}). Retour : workshop goto {name}"))  # fmt: skip
 
