@@ -90,7 +90,7 @@ class HealReport:
             state = tr("healthy", "sain") if self.healthy else tr("NOT healthy", "PAS sain")
             took = in_seconds(self.seconds)
             lines.append(tr(f"Cluster {state} after {took}: {self.cluster}",
-                            f"Cluster {state} après {took} : {self.cluster}"))  # fmt: skip
+                            f"Agrégat {state} après {took} : {self.cluster}"))  # fmt: skip
         return lines
 
     def __repr__(self) -> str:

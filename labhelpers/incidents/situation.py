@@ -215,7 +215,7 @@ def _leader(kind: str, situation: Situation) -> str:
         raise IncidentNotPossible(
             kind,
             tr("nobody leads (no cluster yet, or an election goes on). See: workshop status",
-               "personne n'est leader (pas encore de cluster, ou une élection en cours). "
+               "personne n'est leader (pas encore d'agrégat, ou une élection en cours). "
                "Voyez : workshop status"),
         )  # fmt: skip
     raise IncidentNotPossible(kind, _quorum_lost(situation))
