@@ -72,8 +72,8 @@ def assembled(
     layout = base_layout(members, theme, height)
     if arrays is not None:
         for trace, its in zip(traces, arrays, strict=True):
-            _put_all(trace, its)
-    _put_all(layout, moving or {})
+            put_all(trace, its)
+    put_all(layout, moving or {})
     return {"data": traces, "layout": layout}
 
 
@@ -207,7 +207,7 @@ def _milliseconds(value: int) -> str:
     return f"{value} ms" if value < 1000 else f"{value // 1000} s"
 
 
-def _put_all(target: dict[str, Any], values: Arrays) -> None:
+def put_all(target: dict[str, Any], values: Arrays) -> None:
     """Set what stands at paths such as ``a.b.c`` in nested dictionaries."""
     for path, value in values.items():
         *parents, last = path.split(".")
