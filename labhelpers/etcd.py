@@ -52,12 +52,10 @@ class EtcdStatus:
 
 @dataclass(frozen=True, slots=True)
 class LeaderKey:
-    """Patroni's leader key: who holds it, and for how long it still lives without a renewal."""
+    """Patroni's leader key: who holds it, and the lease that it hangs on."""
 
     holder: str
     lease_id: str
-    ttl_seconds: int | None
-    mod_revision: int
 
 
 def _hex(number: str | int) -> str:
@@ -143,12 +141,7 @@ class Etcd:
         found = self._ask_any("kv/range", {"key": encode(self.leader_key_path)}, via).get("kvs", ())
         if not found:
             return None
-        lease = found[0].get("lease", "0")
-        ttl = None if lease == "0" else self._ask_any("lease/timetolive", {"ID": lease}, via).get("TTL")
-        return LeaderKey(
-            holder=decode(found[0].get("value", "")), lease_id=_hex(lease),
-            ttl_seconds=None if ttl is None else int(ttl), mod_revision=int(found[0]["mod_revision"]),
-        )  # fmt: skip
+        return LeaderKey(holder=decode(found[0].get("value", "")), lease_id=_hex(found[0].get("lease", "0")))
 
     def _statuses(self) -> Iterator[EtcdStatus]:
         for node in self._topology.etcd:
