@@ -40,10 +40,6 @@ class EtcdStatus:
     cluster_id: str
     member_id: str
     leader_id: str | None
-    raft_term: int
-    revision: int
-    version: str
-    db_size_bytes: int
 
     @property
     def is_leader(self) -> bool:
@@ -111,9 +107,7 @@ class Etcd:
         leader = answer.get("leader", "0")
         return EtcdStatus(
             node=node, cluster_id=_hex(header["cluster_id"]), member_id=_hex(header["member_id"]),
-            leader_id=None if leader == "0" else _hex(leader), raft_term=int(header.get("raft_term", 0)),
-            revision=int(header.get("revision", 0)), version=answer["version"],
-            db_size_bytes=int(answer.get("dbSize", 0)),
+            leader_id=None if leader == "0" else _hex(leader),
         )  # fmt: skip
 
     def leader(self) -> str | None:

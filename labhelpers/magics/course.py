@@ -194,7 +194,7 @@ class CourseMagics(WorkshopMagics):
         name = failing.check.name
         level = min(self.session.hints_given.get(name, 1) + 1, 3)
         self.session.hints_given[name] = level
-        html = checkview.hints_html(failing.findings, level, name)
+        html = checkview.hints_html(failing.findings, level)
         NotebookCanvas().draw(html, checkview.result_text(failing, level))
 
     @no_var_expand
