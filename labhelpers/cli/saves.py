@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The chapters' numbers and the saves' names that begin with what is typed."""
+    from labhelpers.course.chapters import chapter_numbers
     from labhelpers.course.saverecords import read_saves
     from labhelpers.course.saves import FRESH
-    from labhelpers.course.states import chapter_numbers
     from labhelpers.paths import LabPaths
     from labhelpers.topology import default_lab
 
