@@ -15,7 +15,7 @@ import httpx
 
 from labhelpers.errors import EtcdUnreachable
 from labhelpers.host import bridge_is_up, http_client
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.topology import Topology
 
 PORT = 2379
@@ -40,10 +40,6 @@ class EtcdStatus:
     cluster_id: str
     member_id: str
     leader_id: str | None
-    raft_term: int
-    revision: int
-    version: str
-    db_size_bytes: int
 
     @property
     def is_leader(self) -> bool:
@@ -52,12 +48,10 @@ class EtcdStatus:
 
 @dataclass(frozen=True, slots=True)
 class LeaderKey:
-    """Patroni's leader key: who holds it, and for how long it still lives without a renewal."""
+    """Patroni's leader key: who holds it, and the lease that it hangs on."""
 
     holder: str
     lease_id: str
-    ttl_seconds: int | None
-    mod_revision: int
 
 
 def _hex(number: str | int) -> str:
@@ -113,9 +107,7 @@ class Etcd:
         leader = answer.get("leader", "0")
         return EtcdStatus(
             node=node, cluster_id=_hex(header["cluster_id"]), member_id=_hex(header["member_id"]),
-            leader_id=None if leader == "0" else _hex(leader), raft_term=int(header.get("raft_term", 0)),
-            revision=int(header.get("revision", 0)), version=answer["version"],
-            db_size_bytes=int(answer.get("dbSize", 0)),
+            leader_id=None if leader == "0" else _hex(leader),
         )  # fmt: skip
 
     def leader(self) -> str | None:
@@ -143,12 +135,7 @@ class Etcd:
         found = self._ask_any("kv/range", {"key": encode(self.leader_key_path)}, via).get("kvs", ())
         if not found:
             return None
-        lease = found[0].get("lease", "0")
-        ttl = None if lease == "0" else self._ask_any("lease/timetolive", {"ID": lease}, via).get("TTL")
-        return LeaderKey(
-            holder=decode(found[0].get("value", "")), lease_id=_hex(lease),
-            ttl_seconds=None if ttl is None else int(ttl), mod_revision=int(found[0]["mod_revision"]),
-        )  # fmt: skip
+        return LeaderKey(holder=decode(found[0].get("value", "")), lease_id=_hex(found[0].get("lease", "0")))
 
     def _statuses(self) -> Iterator[EtcdStatus]:
         for node in self._topology.etcd:
@@ -164,8 +151,8 @@ class Etcd:
         try:
             answer = http_client().post(f"{self.url(node)}/v3/{call}", json=body, timeout=TIMEOUT)
         except httpx.TimeoutException as error:
-            raise EtcdUnreachable(node, tr(f"no answer within {TIMEOUT:g} s",
-                                           f"pas de réponse en {TIMEOUT:g} s"), lab) from error  # fmt: skip
+            raise EtcdUnreachable(node, tr(f"no answer within {in_seconds(TIMEOUT)}",
+                                           f"pas de réponse en {in_seconds(TIMEOUT)}"), lab) from error  # fmt: skip
         except httpx.HTTPError as error:
             raise EtcdUnreachable(node, str(error), lab) from error
         if answer.status_code != httpx.codes.OK:

@@ -6,6 +6,7 @@ A kernel cannot know which notebook it serves, so the two kernelspecs (English, 
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Literal
 
@@ -47,6 +48,28 @@ def seconds(value: float) -> str:
 def in_seconds(value: float, digits: int = 1) -> str:
     """``0.3 s``; in French ``0,3 s``: as :func:`seconds`, but milliseconds never."""
     return f"{decimal(value, digits)} s"
+
+
+def duration(value: float, of: Language | None = None) -> str:
+    """``0.8 s``, ``42 s``, ``3 min 05 s``, ``1 h 02 min``; in French (or in the language ``of``) ``0,8 s``."""
+    whole = round(value)
+    if value < 10:
+        return f"{decimal(value, of=of)} s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def bytes_text(value: float) -> str:
+    """``0``, ``512 B``, ``16 kB``, ``1.5 MB``; in French ``512 o``, ``1,5 Mo``. Powers of 1000."""
+    power = min(int(math.log10(abs(value)) / 3), 4) if abs(value) >= 1 else 0
+    scaled, prefix = value / 1000**power, ("", "k", "M", "G", "T")[power]
+    if scaled == 0:
+        return "0"
+    written = f"{scaled:.3g}"
+    return tr(f"{written} {prefix}B", f"{written.replace('.', ',')} {prefix}o")
 
 
 def megabytes(size: int) -> str:

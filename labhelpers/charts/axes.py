@@ -1,24 +1,11 @@
-"""Numbers on axes and in labels: bytes, seconds, and how much room a text takes."""
+"""Numbers on axes: bytes, seconds; and how much room a text takes."""
 
 from __future__ import annotations
 
 import math
 
-from labhelpers.i18n import language, tr
-
 PIXELS_A_CHARACTER = 6.6
 """Of the figures' font at 12 px, on average."""
-
-
-def bytes_text(value: float) -> str:
-    """``0``, ``512 B``, ``16 kB``, ``1.5 MB``; in French ``512 o``, ``1,5 Mo``. Powers of 1000."""
-    unit = tr("B", "o")
-    power = min(int(math.log10(abs(value)) / 3), 4) if abs(value) >= 1 else 0
-    scaled, prefix = value / 1000**power, ("", "k", "M", "G", "T")[power]
-    if scaled == 0:
-        return "0"
-    written = f"{scaled:.3g}"
-    return f"{written.replace('.', ',') if language() == 'fr' else written} {prefix}{unit}"
 
 
 def byte_ticks(highest: float) -> list[float]:

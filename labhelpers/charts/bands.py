@@ -83,10 +83,10 @@ def key_look(what: str, theme: Theme) -> Look:
 
 def key_words(stretch: Stretch) -> str:
     if stretch.what == "absent":
-        return tr("no leader key", "pas de clé")
+        return tr("no leader key", "pas de jeton")
     if stretch.what == "unknown":
         return tr("no majority to ask", "pas de majorité à interroger")
-    return tr(f"key: {stretch.note}", f"clé : {stretch.note}")
+    return tr(f"key: {stretch.note}", f"jeton : {stretch.note}")
 
 
 def _label(text: str, stretch: Stretch, window: Window) -> str:

@@ -58,7 +58,6 @@ class Digest:
         self.pinned_refused = self._dots(points // 4)
         self.refused = self._dots(points // 2)
         self.unknown = self._dots(points // 2)
-        self.counts = {"acknowledged": 0, "refused": 0, "unknown": 0}
         self.pinned: set[str] = set()
         self.marks: dict[str, Mark] = {}
         self.last_acknowledged: float | None = None  # by the client whose waiting is shown
@@ -139,7 +138,6 @@ class Digest:
             self._marked(mark)
 
     def _attempted(self, attempt: Attempt) -> None:
-        self.counts[attempt.outcome] += 1
         milliseconds = max(attempt.seconds * 1000, 0.1)
         if attempt.outcome == "refused" and attempt.client in self.pinned:
             self.pinned_refused.add(attempt.finished, milliseconds)

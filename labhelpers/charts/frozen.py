@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 LARGEST_BYTES = 300_000
+"""The forms of a figure of ours come to less; tests hold it, of an hour's recording too."""
 CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 
 _DRAW = """
@@ -39,7 +40,7 @@ _DRAW = """
 
 
 def bundle(figure: Figure, summary: str) -> dict[str, Any]:
-    """The output's forms by MIME type. Together less than 300 kB for a figure of ours."""
+    """The output's forms by MIME type, together smaller than ``LARGEST_BYTES`` for a figure of ours."""
     document = {**json.loads(figure.to_json()), "config": CONFIG}
     document["layout"].pop("template", None)
     written = json.dumps(document, separators=(",", ":"), ensure_ascii=False)

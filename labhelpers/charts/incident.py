@@ -6,12 +6,12 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.charts.axes import byte_ticks, bytes_text, decades
+from labhelpers.charts.axes import byte_ticks, decades
 from labhelpers.charts.bands import Arrays, Window, empty_traces, trace_arrays
 from labhelpers.charts.digest import Digest, digest_of
 from labhelpers.charts.marks import band_annotations, labels, mark_words, place, shapes
 from labhelpers.charts.palette import THEMES, Theme, ThemeName, member_colour
-from labhelpers.i18n import number, seconds, tr
+from labhelpers.i18n import bytes_text, number, seconds, tr
 from labhelpers.observe.accounting import Account
 from labhelpers.observe.outage import Outage, find_fault
 from labhelpers.observe.recordings import Recording
@@ -72,8 +72,8 @@ def assembled(
     layout = base_layout(members, theme, height)
     if arrays is not None:
         for trace, its in zip(traces, arrays, strict=True):
-            _put_all(trace, its)
-    _put_all(layout, moving or {})
+            put_all(trace, its)
+    put_all(layout, moving or {})
     return {"data": traces, "layout": layout}
 
 
@@ -207,7 +207,7 @@ def _milliseconds(value: int) -> str:
     return f"{value} ms" if value < 1000 else f"{value // 1000} s"
 
 
-def _put_all(target: dict[str, Any], values: Arrays) -> None:
+def put_all(target: dict[str, Any], values: Arrays) -> None:
     """Set what stands at paths such as ``a.b.c`` in nested dictionaries."""
     for path, value in values.items():
         *parents, last = path.split(".")

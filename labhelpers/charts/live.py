@@ -7,16 +7,19 @@ costs what the first one did. Where nothing has changed, nothing is sent.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labhelpers.charts.bands import Window, trace_arrays
 from labhelpers.charts.digest import Digest
 from labhelpers.charts.frozen import CONFIG, show_frozen
-from labhelpers.charts.incident import HEIGHT, assembled, moving_layout, title_layout
+from labhelpers.charts.incident import HEIGHT, assembled, moving_layout, put_all, title_layout
 from labhelpers.charts.palette import THEMES, ThemeName
 from labhelpers.i18n import seconds, tr
 from labhelpers.observe.audience import in_batch
@@ -75,7 +78,6 @@ class LiveFigure:
         self.widget = ChartWidget(self._figure())
         self._awake = threading.Event()
         self.widget.observe(lambda _: self._awake.set(), "drawn")
-        self.error: BaseException | None = None
 
     def start(self) -> None:
         """Follow the file, on a thread, until ``stop``."""
@@ -99,7 +101,8 @@ class LiveFigure:
             try:
                 self.update()
             except Exception as error:  # drawing must never end what is drawn
-                self.error = error
+                with contextlib.suppress(Exception):  # nor must telling of it
+                    self._tell(error)
             self._stopping.wait(max(self._every - (time.monotonic() - begin), 0.02))
 
     def feed(self, records: Iterable[Record]) -> None:
@@ -111,6 +114,16 @@ class LiveFigure:
             if self._follower is not None:
                 self.digest.feed(self._follower.records())
             return self.widget.show(self._figure())
+
+    def _tell(self, error: Exception) -> None:
+        """The figure stays as it was last drawn, and its title says so until one is drawn again."""
+        said = tr(f"This chart stands still: {error!r}", f"Ce graphique s'est figé : {error!r}")
+        title = title_layout(escape(said, quote=False), TITLE_CHARACTERS, self._height)
+        with self._lock:
+            drawn = copy.deepcopy(self.widget.figure)
+            del drawn["number"]
+            put_all(drawn["layout"], title)
+            self.widget.show(drawn)
 
     def _window(self) -> Window:
         end = max(self.digest.end - (self.digest.begin or 0.0), 0.0)

@@ -66,7 +66,7 @@ def labels(digest: Digest, theme: Theme, outage: Outage | None = None) -> list[L
 
     for stretch in digest.key.stretches:
         if stretch.what == "absent":
-            text = tr("key gone", "clé perdue") + after(stretch.begin)
+            text = tr("key gone", "jeton perdu") + after(stretch.begin)
             found.append(Label(stretch.begin - begin, text, RED))
     for at, holder in digest.key.changes:
         leads = at

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from labhelpers.checks.ch04 import config_path
 from labhelpers.checks.patroni_config import read_yaml
-from labhelpers.checks.probes import Facts, ask, magic
+from labhelpers.checks.probes import Facts, ask, leader_or_first, magic
 from labhelpers.checks.registry import Finding, check
 from labhelpers.i18n import tr
 
@@ -58,7 +58,7 @@ def parameters_of(config: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _not_stored(lab: Lab, stored: Any, documents: Mapping[str, Mapping[str, Any] | None]) -> Iterator[Finding]:
-    leader = lab.patroni.leader() or lab.topology.postgres[0]
+    leader = leader_or_first(lab)
     edit = magic(
         leader, f"patronictl edit-config -s postgresql.parameters.{PARAMETER}={WANTED}", "--user postgres --input y"
     )
@@ -188,7 +188,7 @@ def timeouts(lab: Lab) -> Iterator[Finding]:
         name: config.get(name, default) for name, default in (("ttl", 30), ("loop_wait", 10), ("retry_timeout", 10))
     }
     found = ", ".join(f"{name}: {value}" for name, value in values.items())
-    leader = lab.patroni.leader() or lab.topology.postgres[0]
+    leader = leader_or_first(lab)
     numbers = [value if isinstance(value, int) else None for value in values.values()]
     ttl, loop_wait, retry_timeout = numbers
     if ttl is None or loop_wait is None or retry_timeout is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from labhelpers.checks.ch08 import parameters_of
-from labhelpers.checks.probes import Facts, ask, magic, node_finding
+from labhelpers.checks.probes import Facts, ask, leader_or_first, magic, node_finding
 from labhelpers.checks.registry import Finding, check
 from labhelpers.i18n import tr
 from labhelpers.pgbackrest import STANZA, InfoUnreadable, Stanza
@@ -212,7 +212,7 @@ def _stanza(lab: Lab) -> tuple[Stanza | None, list[Finding]]:
         )]  # fmt: skip
     control = f"/usr/lib/postgresql/{lab.topology.postgres_version}/bin/pg_controldata"
     data = f"/var/lib/postgresql/{lab.topology.postgres_version}/main"
-    leader = lab.patroni.leader() or lab.topology.postgres[0]
+    leader = leader_or_first(lab)
     facts, silent = ask(lab, [leader], {"system": f"{control} {data} | sed -n 's/^Database system identifier: *//p'"})
     if silent:
         return found, silent

@@ -10,7 +10,7 @@ from labhelpers.checks.ch04_cluster import cluster_findings
 from labhelpers.checks.ch08 import parameters_of
 from labhelpers.checks.ch09 import held
 from labhelpers.checks.patroni_config import read_yaml
-from labhelpers.checks.probes import ask, magic
+from labhelpers.checks.probes import ask, leader_or_first, magic
 from labhelpers.checks.registry import Finding, check
 from labhelpers.i18n import tr
 from labhelpers.pgbackrest import STANZA
@@ -82,7 +82,7 @@ def rows(lab: Lab) -> Iterator[Finding]:
        fr="La configuration a survécu, archivage compris")  # fmt: skip
 def config_kept(lab: Lab) -> Iterator[Finding]:
     stored = lab.patroni.config()
-    leader = lab.patroni.leader() or lab.topology.postgres[0]
+    leader = leader_or_first(lab)
     if parameters_of(stored).get("archive_mode") not in (True, "on", "always"):
         yield Finding(
             "config-lost", leader, tr("the dynamic configuration has no archive_mode",

@@ -149,6 +149,11 @@ def all_running(lab: Lab, nodes: Iterable[str]) -> Iterator[Finding]:
             yield finding
 
 
+def leader_or_first(lab: Lab) -> str:
+    """Whom to ask, or to name, where the cluster is meant: its leader, and its first member while nobody leads."""
+    return lab.patroni.leader() or lab.topology.postgres[0]
+
+
 def installed(packages: Iterable[str]) -> str:
     """A command that prints each of the packages that is installed."""
     names = " ".join(shlex.quote(name) for name in packages)

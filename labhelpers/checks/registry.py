@@ -108,18 +108,6 @@ class UnknownCheck(UsageProblem):
         )
 
 
-class UnknownChapter(UsageProblem):
-    def __init__(self, chapter: str, known: Iterable[str]) -> None:
-        self.chapter, self.known = chapter, tuple(known)
-        listed = ", ".join(self.known)
-        super().__init__(
-            tr(
-                f"There are no checks for a chapter {chapter!r}. Chapters with checks: {listed}.",
-                f"Il n'y a pas de vérifications pour un chapitre {chapter!r}. Chapitres qui en ont : {listed}.",
-            )
-        )
-
-
 _checks: dict[str, Check] = {}
 
 STARTS_MODULE = "starts"

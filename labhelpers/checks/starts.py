@@ -12,7 +12,7 @@ from labhelpers.checks.ch03 import cluster as etcd_cluster
 from labhelpers.checks.ch04_cluster import cluster_findings
 from labhelpers.checks.ch08 import PARAMETER, parameters_of
 from labhelpers.checks.ch09 import backup as full_backup
-from labhelpers.checks.probes import all_running, ask
+from labhelpers.checks.probes import all_running, ask, leader_or_first
 from labhelpers.checks.registry import CheckResult, Finding, check, run_check
 from labhelpers.i18n import tr
 
@@ -98,7 +98,7 @@ def healthy(lab: Lab) -> Iterator[Finding]:
 def default_connections(lab: Lab) -> Iterator[Finding]:
     stored = parameters_of(lab.patroni.config()).get(PARAMETER)
     if stored is not None:
-        node = lab.patroni.leader() or lab.topology.postgres[0]
+        node = leader_or_first(lab)
         yield _done(node, tr(f"{PARAMETER}: {stored} is stored already", f"{PARAMETER} : {stored} est déjà enregistré"))
 
 
@@ -106,7 +106,7 @@ def default_connections(lab: Lab) -> Iterator[Finding]:
 def no_archiving(lab: Lab) -> Iterator[Finding]:
     mode = parameters_of(lab.patroni.config()).get("archive_mode")
     if mode in (True, "on", "always"):
-        node = lab.patroni.leader() or lab.topology.postgres[0]
+        node = leader_or_first(lab)
         yield _done(node, tr("the journal is archived already", "le journal est déjà archivé"))
 
 

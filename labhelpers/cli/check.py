@@ -27,16 +27,18 @@ def check(lab: str, hint: bool, solution: bool, chapter: str | None) -> int:
 
     Exit status 1 where something is not as it should be.
     """
-    from labhelpers.checks import CheckResult, UnknownChapter, chapters, checks_of, nothing_to_check, run_check
-    from labhelpers.course.states import chapter_numbers
+    from labhelpers.checks import CheckResult, chapters, checks_of, nothing_to_check, run_check
+    from labhelpers.course.chapters import chapter_numbers
+    from labhelpers.course.errors import UnknownChapter
     from labhelpers.lab import open_lab
     from labhelpers.magics.checkview import result_text
     from labhelpers.widgets.look import plain_bar
 
     known = chapters()
     if chapter is not None and f"{chapter:0>2}" not in known:
-        if f"{chapter:0>2}" not in chapter_numbers():
-            raise UnknownChapter(chapter, known)
+        numbers = chapter_numbers()
+        if f"{chapter:0>2}" not in numbers:
+            raise UnknownChapter(chapter, numbers or known)
         click.echo(nothing_to_check(f"{chapter:0>2}"))
         return 0
     level = 3 if solution else 2 if hint else 1

@@ -8,8 +8,8 @@ import time
 import click
 
 from labhelpers.cli.options import lab_option
-from labhelpers.cli.progress import elapsed, steps
-from labhelpers.i18n import tr
+from labhelpers.cli.progress import steps
+from labhelpers.i18n import bytes_text, duration, tr
 from labhelpers.meant import command
 
 
@@ -21,7 +21,7 @@ def warmup() -> None:
     started = time.monotonic()
     with steps() as report:
         image = warm_up(report)
-    took = elapsed(time.monotonic() - started)
+    took = duration(time.monotonic() - started)
     click.echo(tr(f"The image {image.name} is there ({took}).", f"L'image {image.name} est là ({took})."))
 
 
@@ -39,7 +39,7 @@ def ensure_up(lab: str) -> None:
     started = time.monotonic()
     with steps() as report:
         changed = lifecycle.ensure_up(lab, report, lifecycle.say_waiting)
-    took = elapsed(time.monotonic() - started)
+    took = duration(time.monotonic() - started)
     if changed:
         click.echo(tr(f"The lab {lab!r} is up: SSH answers on every node ({took}).",
                       f"Le lab {lab!r} est prêt : SSH répond sur chaque nœud ({took})."))  # fmt: skip
@@ -57,7 +57,7 @@ def down(lab: str, purge: bool) -> None:
     started = time.monotonic()
     with steps() as report:
         changed = lifecycle.destroy(lab, report, lifecycle.say_waiting, purge=purge)
-    took = elapsed(time.monotonic() - started)
+    took = duration(time.monotonic() - started)
     if changed:
         click.echo(tr(f"The lab {lab!r} is gone ({took}).", f"Le lab {lab!r} est détruit ({took})."))
     else:
@@ -111,7 +111,7 @@ def _print_tables(seen: object) -> None:
         for column in (tr("Member", "Membre"), tr("Role", "Rôle"), tr("State", "État"), "TL", tr("Lag", "Retard")):
             members.add_column(column)
         for member in seen.cluster.members:
-            lag = "" if member.is_leader else "?" if member.lag_bytes is None else f"{member.lag_bytes} B"
+            lag = "" if member.is_leader else "?" if member.lag_bytes is None else bytes_text(member.lag_bytes)
             members.add_row(member.name, member.role, member.state, str(member.timeline or "?"), lag)
         console.print(members)
     undo = command("heal", seen.lab)

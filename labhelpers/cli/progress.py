@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from labhelpers.i18n import in_seconds
-
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -62,10 +60,3 @@ def _line(step: str, nodes: Mapping[str, str], seconds: float) -> Text:
         text.append(f"\n        {name:8}")
         text.append(state, STYLES.get(state, ""))
     return text
-
-
-def elapsed(seconds: float) -> str:
-    """``3.5 s`` or ``2 min 05 s``, in the reader's language."""
-    if seconds < 60:
-        return in_seconds(seconds)
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labhelpers.cli.options import lab_option
-from labhelpers.i18n import LANGUAGES, Language, language, tr
+from labhelpers.i18n import LANGUAGES, Language, duration, language, tr
 from labhelpers.meant import meaning, program
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _print_summary(record: RunRecord, directory: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from labhelpers.course.report import counts, duration
+    from labhelpers.course.report import counts
     from labhelpers.course.reportwords import OUTCOMES, WORDS
 
     words = WORDS[record.language]
@@ -215,9 +215,11 @@ def _print_summary(record: RunRecord, directory: Path) -> None:
             f"{chapter.number} {chapter.title}",
             OUTCOMES[record.language][chapter.outcome],
             f"{passed}/{len(chapter.cells)}" if chapter.cells else "",
-            duration(chapter.seconds) if chapter.started_at else "",
+            duration(chapter.seconds, record.language) if chapter.started_at else "",
         )
     console = Console(highlight=False, soft_wrap=True)
     console.print()
     console.print(table)
-    console.print(f"\n{counts(record)}, {duration(record.seconds)}. {words['report']}: {directory}/report.html")
+    console.print(
+        f"\n{counts(record)}, {duration(record.seconds, record.language)}. {words['report']}: {directory}/report.html"
+    )

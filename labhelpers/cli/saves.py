@@ -11,8 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from labhelpers.cli.options import lab_option
-from labhelpers.cli.progress import elapsed, steps
-from labhelpers.i18n import megabytes, tr
+from labhelpers.cli.progress import steps
+from labhelpers.i18n import duration, megabytes, tr
 from labhelpers.meant import command, default_lab
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The chapters' numbers and the saves' names that begin with what is typed."""
+    from labhelpers.course.chapters import chapter_numbers
     from labhelpers.course.saverecords import read_saves
     from labhelpers.course.saves import FRESH
-    from labhelpers.course.states import chapter_numbers
     from labhelpers.paths import LabPaths
 
     names = [save.name for save in read_saves(LabPaths(ctx.params.get("lab") or default_lab()))]
@@ -57,7 +57,7 @@ def save(lab: str, name: str) -> None:
 
     with steps() as report:
         arrival = saves.save(open_lab(lab), name, progress=report)
-    took, back = elapsed(arrival.ready_seconds), command(f"goto {name}", lab)
+    took, back = duration(arrival.ready_seconds), command(f"goto {name}", lab)
     click.echo(tr(f"Saved as {name!r}, and the lab goes on ({took}). Return to it: {back}",
                   f"Gardé sous {name!r}, et le lab continue ({took}). Retour : {back}"))  # fmt: skip
 

@@ -53,6 +53,14 @@ def chapter_files(directory: Path | None = None) -> list[ChapterFile]:
     return found
 
 
+def chapter_numbers() -> list[str]:
+    """The numbers of the chapters that there are; none where the package has no clone."""
+    try:
+        return [file.number for file in chapter_files()]
+    except NotebooksMissing:
+        return []
+
+
 def choose(names: Iterable[str], files: Sequence[ChapterFile]) -> list[ChapterFile]:
     """The chapters of those numbers (``5``, ``05``) or names (``05_switchover``), in order; all if none.
 

@@ -3,7 +3,7 @@
 ``notebooks/en/05_switchover.ipynb`` and ``notebooks/fr/05_switchover.ipynb`` are generated and committed; a
 check generates them again and names those that differ. A link at each section, and the navigation at the end,
 lead to the same place in the other language: both notebooks give the same identity to the same cell, and
-JupyterLab follows ``#cell-id=…``.
+JupyterLab follows ``#cell-id=…``. French prose gets its no-break spaces here (:mod:`labhelpers.course.typography`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from labhelpers.course.kernels import KERNELS
 from labhelpers.course.source import Cell, Chapter
+from labhelpers.course.typography import french
 from labhelpers.i18n import LANGUAGES, Language
 
 NAVIGATION_ID = "navigation"
@@ -60,16 +61,16 @@ def notebook_json(chapter: Chapter, language: Language, course: Sequence[Chapter
 
 def _notebook_cell(chapter: Chapter, cell: Cell, language: Language) -> dict[str, Any]:
     metadata = {name: value for name, value in cell.metadata.items() if name != "anchor"}
+    text = french(cell.text) if cell.lang == "fr" else cell.text
     if cell.kind == "code":
         return {
             "cell_type": "code",
             "id": cell.id,
             "metadata": metadata,
-            "source": cell.text,
+            "source": text,
             "outputs": [],
             "execution_count": None,
         }
-    text = cell.text
     if cell.heading_level in (1, 2):
         text = f"{_language_switch(chapter, cell, language)}\n\n{text}"
     return _markdown(cell.id, text, metadata)
@@ -105,8 +106,7 @@ def _navigation(chapter: Chapter, language: Language, course: Sequence[Chapter])
         after = course[here + 1]
         links.append(f"{NEXT[language]}: [{after.number} {after.title[language]}]({after.name}.ipynb) →")
     text = "---\n\n" + " &nbsp;·&nbsp; ".join(links)
-    # French sets a space before a colon.
-    return text.replace(": [", " : [") if language == "fr" else text
+    return french(text.replace(": [", " : [")) if language == "fr" else text
 
 
 def generate(course: Sequence[Chapter], directory: Path) -> list[Path]:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from labhelpers.course.execute import CellStarted
 from labhelpers.course.records import ChapterRecord
-from labhelpers.course.report import duration
 from labhelpers.course.reportwords import MARKS, OUTCOMES
 from labhelpers.course.source import Chapter
-from labhelpers.i18n import language, tr
+from labhelpers.i18n import duration, language, tr
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

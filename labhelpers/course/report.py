@@ -18,7 +18,7 @@ from labhelpers.course.overhead import HIGHEST_OVERHEAD
 from labhelpers.course.records import ChapterRecord, RunRecord
 from labhelpers.course.reportcharts import charts_of
 from labhelpers.course.reportwords import MARKS, OUTCOMES, WORDS
-from labhelpers.i18n import Language, decimal
+from labhelpers.i18n import Language, decimal, duration
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -84,18 +84,6 @@ def counts(record: RunRecord) -> str:
     return ", ".join(f"{record.count(outcome)} {words[outcome]}" for outcome in words if record.count(outcome))
 
 
-def duration(seconds: float, language: Language = "en") -> str:
-    """``0.8 s``, ``42 s``, ``3 min 05 s``, ``1 h 02 min``."""
-    whole = round(seconds)
-    if seconds < 10:
-        return f"{decimal(seconds, of=language)} s"
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 @cache
 def _environment(language: Language) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -108,7 +96,7 @@ def _environment(language: Language) -> Environment:
     environment.globals.update(
         language=language,
         words=WORDS[language],
-        duration=partial(duration, language=language),
+        duration=partial(duration, of=language),
         short=lambda seconds: f"{decimal(seconds, of=language)} s",
         decimal=lambda value, digits: decimal(value, digits, language),
         moment=lambda text: _moment(text, language),

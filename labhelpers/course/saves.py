@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from labhelpers.course import placing, standing
+from labhelpers.course.chapters import chapter_numbers
 from labhelpers.course.disks import call
 from labhelpers.course.disks.intent import Intent, await_idle, read_intent, write_intent
 from labhelpers.course.disks.plan import plan_file
@@ -285,13 +286,11 @@ def find(lab: Lab, name: str) -> Save:
 
 def find_in(paths: LabPaths, name: str) -> Save:
     """The same, for a lab that may be down. Raises :class:`UnknownSave`."""
-    from labhelpers.course import states
-
     found = read_saves(paths)
     for save in found:
         if name in (save.name, save.id):
             return save
-    raise UnknownSave(name, states.chapter_numbers(), [save.name for save in found])
+    raise UnknownSave(name, chapter_numbers(), [save.name for save in found])
 
 
 def fresh(lab: Lab) -> Save:

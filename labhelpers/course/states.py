@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labhelpers.course import placing, saves, standing
+from labhelpers.course.chapters import chapter_files, chapter_numbers
 from labhelpers.course.errors import NotebooksMissing
 from labhelpers.course.outline import Outline, digest, lineage, outlines
 from labhelpers.course.placing import FreeBytes, free_bytes
@@ -26,20 +27,12 @@ if TYPE_CHECKING:
     from labhelpers.lab import Lab
 
 
-def chapter_numbers() -> list[str]:
-    """The chapters that there are; none where the package has no clone."""
-    try:
-        return [chapter.number for chapter in outlines()]
-    except NotebooksMissing:
-        return []
-
-
 def chapter_number(target: str) -> str | None:
     """The chapter that is meant by ``7``, ``07`` or ``07_loss_of_the_primary``; None where it is no chapter."""
     with suppress(NotebooksMissing):
-        for chapter in outlines():
-            if (target and chapter.number == f"{target:0>2}") or target == chapter.file.name:
-                return chapter.number
+        for file in chapter_files():
+            if (target and file.number == f"{target:0>2}") or target == file.name:
+                return file.number
     return None
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from labhelpers.errors import LabError, WaitTimeout
-from labhelpers.i18n import tr
+from labhelpers.i18n import in_seconds, tr
 from labhelpers.incidents.acts import RESUME_REPLAY, awaken, patroni_unit, reach, run_on
 from labhelpers.incidents.catalogue import title_of
 from labhelpers.incidents.engine import Engine
@@ -88,8 +88,9 @@ class HealReport:
             lines.append(tr("Nothing to undo.", "Rien à défaire."))
         if self.healthy is not None:
             state = tr("healthy", "sain") if self.healthy else tr("NOT healthy", "PAS sain")
-            lines.append(tr(f"Cluster {state} after {self.seconds:.1f} s: {self.cluster}",
-                            f"Cluster {state} après {self.seconds:.1f} s : {self.cluster}"))  # fmt: skip
+            took = in_seconds(self.seconds)
+            lines.append(tr(f"Cluster {state} after {took}: {self.cluster}",
+                            f"Agrégat {state} après {took} : {self.cluster}"))  # fmt: skip
         return lines
 
     def __repr__(self) -> str:

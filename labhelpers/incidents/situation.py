@@ -219,7 +219,7 @@ def _leader(kind: str, situation: Situation) -> str:
         raise IncidentNotPossible(
             kind,
             tr(f"nobody leads (no cluster yet, or an election goes on). See: {status}",
-               f"personne n'est leader (pas encore de cluster, ou une élection en cours). Voyez : {status}"),
+               f"personne n'est leader (pas encore d'agrégat, ou une élection en cours). Voyez : {status}"),
         )  # fmt: skip
     raise IncidentNotPossible(kind, _quorum_lost(situation))
 

@@ -48,7 +48,6 @@ class MemberView:
     role: str
     state: str
     timeline: int | None = None
-    lag_bytes: int | None = None
 
     @property
     def leads(self) -> bool:
@@ -181,7 +180,7 @@ class LabWorld:
         seen = self._cluster()
         if seen is None:
             return None
-        members = tuple(MemberView(m.name, m.role, m.state, m.timeline, m.lag_bytes) for m in seen.members)
+        members = tuple(MemberView(m.name, m.role, m.state, m.timeline) for m in seen.members)
         return ClusterView(members, seen.paused)
 
     def _cluster(self) -> Cluster | None:

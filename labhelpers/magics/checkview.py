@@ -134,6 +134,6 @@ def report_of(result: CheckResult) -> dict[str, object]:
     }
 
 
-def hints_html(findings: Sequence[Finding], level: int, name: str) -> str:
+def hints_html(findings: Sequence[Finding], level: int) -> str:
     """What ``%hint`` shows: the findings again with the hints up to ``level``."""
     return card("".join(finding_html(finding, level) for finding in merged(findings)[:SHOWN_FINDINGS]))

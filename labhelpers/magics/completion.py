@@ -11,6 +11,7 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from labhelpers.checks import chapters, checks_of
+from labhelpers.course.chapters import chapter_numbers
 from labhelpers.magics.arguments import HOST
 from labhelpers.topology import ROLES, load_topology
 
@@ -54,17 +55,6 @@ def words_for(magic: str, before: str, options: Iterable[str]) -> list[str]:
     if magic in ("chapter", "goto"):
         return chapter_numbers()
     return list(options)
-
-
-def chapter_numbers() -> list[str]:
-    """The numbers of the chapters that there are, none where the package runs without its clone."""
-    from labhelpers.course.chapters import chapter_files
-    from labhelpers.errors import LabError
-
-    try:
-        return [file.number for file in chapter_files()]
-    except LabError:
-        return []
 
 
 def make_matcher(

@@ -13,8 +13,8 @@ from IPython.core.magic import line_magic, magics_class, no_var_expand
 from labhelpers.checks import Check, CheckFailed, CheckResult, checks_of, find_check, nothing_to_check, run_check
 from labhelpers.checks.starts import ALREADY_DONE, STARTS, start_results
 from labhelpers.course import saves
+from labhelpers.course.chapters import chapter_numbers
 from labhelpers.course.errors import UnknownChapter
-from labhelpers.course.states import chapter_numbers
 from labhelpers.errors import WaitTimeout
 from labhelpers.i18n import tr
 from labhelpers.incidents import watchman
@@ -194,7 +194,7 @@ class CourseMagics(WorkshopMagics):
         name = failing.check.name
         level = min(self.session.hints_given.get(name, 1) + 1, 3)
         self.session.hints_given[name] = level
-        html = checkview.hints_html(failing.findings, level, name)
+        html = checkview.hints_html(failing.findings, level)
         NotebookCanvas().draw(html, checkview.result_text(failing, level))
 
     @no_var_expand

@@ -158,7 +158,6 @@ class ClientInfo:
     pinned_to: str | None  # the node it stays with; None: libpq with all hosts, read-write
     rate: float | None  # commits a second wanted; None: as fast as they go
     namespace: str | None = None
-    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

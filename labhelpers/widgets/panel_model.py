@@ -114,7 +114,7 @@ def _tile(node: str, situation: Situation) -> Tile:
 def _member_tile(node: str, situation: Situation) -> Tile:
     member = situation.cluster.member(node) if situation.cluster else None
     if member is None:
-        word = tr("role unknown", "rôle inconnu") if situation.cluster is None else tr("not a member", "hors cluster")
+        word = tr("role unknown", "rôle inconnu") if situation.cluster is None else tr("not a member", "hors agrégat")
         return Tile(node, word, "unknown")
     timeline = f" · TL {member.timeline}" if member.timeline is not None else ""
     if member.leads:

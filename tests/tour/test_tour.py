@@ -24,7 +24,7 @@ import pytest
 from labhelpers import incidents
 from labhelpers.checks.starts import ALREADY_DONE, STARTS, start_results
 from labhelpers.course import saves, states
-from labhelpers.course.chapters import chapter_files
+from labhelpers.course.chapters import chapter_files, chapter_numbers
 from labhelpers.course.disks.plan import plan_file
 from labhelpers.course.saverecords import Save, read_saves
 from labhelpers.incidents import eventlog
@@ -59,7 +59,7 @@ def lab() -> Iterator[Lab]:
 
 def shuffled(times: int) -> list[str]:
     """All chapters, each so many times."""
-    chapters = states.chapter_numbers() * times
+    chapters = chapter_numbers() * times
     random.Random(CHOSEN).shuffle(chapters)
     return chapters
 
@@ -68,7 +68,7 @@ def say_seed() -> None:
     print(f"seed {CHOSEN}; the same order: {SEED}={CHOSEN}")
 
 
-@pytest.mark.parametrize("position", range(len(states.chapter_numbers())))
+@pytest.mark.parametrize("position", range(len(chapter_numbers())))
 def test_any_chapter_alone_in_any_order(lab: Lab, position: int, tmp_path: Path) -> None:
     chapter = shuffled(1)[position]
     say_seed()

@@ -86,7 +86,7 @@ SELECT pg_is_in_recovery();
 
 +++ {"lang": "fr", "anchor": "cost"}
 
-## Ce que cela a coûté
+## Qu'est-ce que cela a coûté ?
 
 ```{code-cell} ipython3
 rec.show()

@@ -18,8 +18,8 @@ from labhelpers.topology import Topology, load_topology
 HEALTHY = ClusterView(
     (
         MemberView("pg-1", "leader", "running", 3),
-        MemberView("pg-2", "replica", "streaming", 3, 0),
-        MemberView("pg-3", "replica", "streaming", 3, 0),
+        MemberView("pg-2", "replica", "streaming", 3),
+        MemberView("pg-3", "replica", "streaming", 3),
     )
 )
 

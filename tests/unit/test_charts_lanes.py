@@ -10,7 +10,7 @@ import scenes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labhelpers.charts.axes import byte_ticks, bytes_text, fits, second_ticks
+from labhelpers.charts.axes import byte_ticks, fits, second_ticks
 from labhelpers.charts.digest import Digest, digest_of
 from labhelpers.charts.lanes import MemberLane, Stretches, phase_of, words
 from labhelpers.charts.palette import MEMBER_COLOURS, member_colour, rgba
@@ -200,13 +200,6 @@ def test_series_never_grows_beyond_its_limit() -> None:
     for n in range(20_000):
         series.add(n, draw.random())
         assert len(series) <= 100
-
-
-def test_bytes_are_written_with_their_unit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKSHOP_LANGUAGE", "en")
-    assert [bytes_text(v) for v in (0, 512, 1500, 16_777_216)] == ["0", "512 B", "1.5 kB", "16.8 MB"]
-    monkeypatch.setenv("WORKSHOP_LANGUAGE", "fr")
-    assert bytes_text(1_500_000) == "1,5 Mo"
 
 
 def test_axis_of_lag_begins_at_zero_and_covers_the_highest() -> None:

@@ -7,11 +7,12 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from labhelpers.checks import CheckFailed, UnknownChapter, UnknownCheck, chapters, checks_of, find_check, run_check
+from labhelpers.checks import CheckFailed, UnknownCheck, chapters, checks_of, find_check, run_check
 from labhelpers.checks.probes import ask
 from labhelpers.checks.registry import CheckResult, Finding
 from labhelpers.checks.starts import ALREADY_DONE, STARTS, start_results
 from labhelpers.cli.check import check as check_command
+from labhelpers.course.errors import UnknownChapter
 from labhelpers.magics.checkview import failed_html, merged, result_text
 from labhelpers.magics.course import CourseMagics, wrong_state
 from labhelpers.magics.session import Session
@@ -137,7 +138,7 @@ def test_a_chapter_without_checks_is_no_error(capsys: pytest.CaptureFixture[str]
     assert "nothing to check in chapter 01" in capsys.readouterr().out
     done = CliRunner().invoke(check_command, ["01"], standalone_mode=False)
     assert done.return_value == 0 and "nothing to check in chapter 01" in done.output
-    with pytest.raises(UnknownChapter):
+    with pytest.raises(UnknownChapter, match=r"no chapter '77'.*, 99"):
         CliRunner().invoke(check_command, ["77"], standalone_mode=False, catch_exceptions=False)
 
 

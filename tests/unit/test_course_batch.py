@@ -22,7 +22,7 @@ from labhelpers.course.generate import generate
 from labhelpers.course.kernels import batch_kernel_manager, sweep_sockets
 from labhelpers.course.overhead import HIGHEST_OVERHEAD
 from labhelpers.course.records import RunRecord
-from labhelpers.course.report import duration, report_html, write_report
+from labhelpers.course.report import report_html, write_report
 from labhelpers.errors import LabError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -191,13 +191,6 @@ def test_sockets_of_a_killed_batch_are_swept_and_a_living_ones_are_not():
     sweep_sockets()
     assert not left.exists() and living._sockets.is_dir()
     living.cleanup_ipc_files()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.84, "0.8 s"), (42.4, "42 s"), (185, "3 min 05 s"), (3720, "1 h 02 min")]
-)
-def test_durations_are_short(seconds, text):
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -113,13 +113,50 @@ def test_each_section_leads_to_the_same_place_in_the_other_language(course):
 def test_navigation_leads_to_neighbours_that_exist(course):
     generate(read_course(course), course)
     last = read(course / "fr/03_etcd.ipynb").cells[-1].source
-    assert "Précédent : [00 Bienvenue](00_welcome.ipynb)" in last
-    assert "Suivant : [90 Plus loin](90_further.ipynb)" in last
+    assert "Précédent\u00a0: [00 Bienvenue](00_welcome.ipynb)" in last
+    assert "Suivant\u00a0: [90 Plus loin](90_further.ipynb)" in last
     assert "[English](../en/03_etcd.ipynb#cell-id=navigation)" in last
     first = read(course / "en/00_welcome.ipynb").cells[-1].source
     assert "Previous" not in first and "Next: [03 etcd](03_etcd.ipynb)" in first
     end = read(course / "en/90_further.ipynb").cells[-1].source
     assert "Next" not in end
+
+
+def test_french_prose_does_not_break_before_a_sign_and_code_stays_as_it_is(tmp_path):
+    source = tmp_path / "src" / "03_etcd.md"
+    source.parent.mkdir()
+    source.write_text(
+        """---
+title: {en: etcd, fr: etcd}
+---
++++ {"lang": "en"}
+Why ? `a : b`
++++ {"lang": "fr"}
+Pourquoi ? `a : b`
+```{code-cell} ipython3
+:lang: en
+%%predict term
+question: Why ?
+```
+```{code-cell} ipython3
+:lang: fr
+%%predict term
+question: Pourquoi ?
+```
+```{code-cell} ipython3
+print("Pourquoi ?")
+```
+""",
+        encoding="utf-8",
+    )
+    generate(read_course(tmp_path), tmp_path)
+    english, french = ([cell.source for cell in read(tmp_path / language / "03_etcd.ipynb").cells[:-1]]
+                       for language in ("en", "fr"))  # fmt: skip
+    assert english == ["Why ? `a : b`", "%%predict term\nquestion: Why ?", 'print("Pourquoi ?")']
+    narrow = "\u202f"
+    assert french == [
+        f"Pourquoi{narrow}? `a : b`", f"%%predict term\nquestion: Pourquoi{narrow}?", 'print("Pourquoi ?")'
+    ]  # fmt: skip
 
 
 def test_notebooks_are_readable_json_with_accents(course):

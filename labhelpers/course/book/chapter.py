@@ -146,9 +146,14 @@ def _sections(soup: BeautifulSoup) -> Iterator[Section]:
             anchor, title, level, texts = str(cell["id"]), heading.get_text(), int(heading.name[1]), []
         shown = [] if cell.select_one(".folded") else cell.select(".head, .listing pre")
         for part in shown if "code" in cell["class"] else [cell]:
-            texts.append(" ".join(part.get_text().split()).removeprefix(title).strip())
+            texts.append(_flat(part.get_text()).removeprefix(_flat(title)).strip())
     if anchor:
         yield Section(anchor, title, level, " ".join(texts))
+
+
+def _flat(text: str) -> str:
+    """In one line, with ordinary spaces."""
+    return " ".join(text.split())
 
 
 def _heading(cell: Tag) -> Tag | None:
