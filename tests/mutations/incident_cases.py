@@ -90,7 +90,10 @@ CASES: tuple[Case, ...] = (
              f"etcdctl put {HISTORY} </root/history.kept; rm /root/history.kept")).given(ROUND),
     wrong("an arbiter is stopped like a machine", "06.cluster", "node-stopped", "e3", container("stop", "start", "e3")),
     wrong("a replica was promoted by hand", "06.writers", "writers", "pg-1",
+          # It must archive nothing: whoever restarted would find a newer timeline in the archive, and follow it.
           on("pg-3", "systemctl kill --kill-whom=main -s KILL patroni@17-main; "
+             f"echo \"archive_command = 'false'\" >>{DATA}/postgresql.auto.conf; "
+             f"runuser -u postgres -- {BIN}/pg_ctl -D {DATA} reload; "
              f"runuser -u postgres -- {BIN}/pg_ctl -D {DATA} -w promote",
              f"runuser -u postgres -- {BIN}/pg_ctl -D {DATA} -w -m immediate stop; rm -rf {DATA}; "
              "systemctl start patroni@17-main")),
