@@ -2,9 +2,9 @@
 
 Each sequence puts the lab where a chapter starts, runs the chapter's first cell in a real kernel, and then five to
 eight cells drawn by Hypothesis: of that chapter, some twice, some of another chapter. Each cell must end in its result
-or in one sentence, never in a traceback; one that takes too long is interrupted, as a trainee would do. Afterwards the
-lab must not be broken: it is healed, and ``goto`` brings it back to where all that the chapter starts from holds.
-Exit status 0 where as many sequences as asked for ran, and each ended well.
+or in one sentence, never in a traceback; one that takes longer than the patience that was drawn with it is interrupted,
+as a trainee would do. Afterwards the lab must not be broken: it is healed, and ``goto`` brings it back to where all
+that the chapter starts from holds. Exit status 0 where as many sequences as asked for ran, and each ended well.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ from labhelpers.waiting import wait_until
 
 CHAPTERS = ("03", "04", "05", "08")
 CELL_SECONDS = 30.0
+PATIENCES_SECONDS = (3.0, 10.0, 20.0)
 INTERRUPT_SECONDS = 20.0
 FIRST, LAST = 5, 8
 
-Step = tuple[str, int]
-"""A chapter and the place of a code cell in it."""
+Step = tuple[str, int, float]
+"""A chapter, the place of a code cell in it, and after how many seconds that is interrupted."""
 
 
 @dataclass(slots=True)
@@ -70,10 +71,10 @@ class Kernel:
     def __init__(self, lab: str) -> None:
         self.manager, self.client = start_new_kernel(kernel_name="python3", env=dict(os.environ, WORKSHOP_LAB=lab))
 
-    def run(self, code: str) -> tuple[str, str]:
-        """How the cell ended, and what it said where it failed."""
+    def run(self, code: str, patience: float = CELL_SECONDS) -> tuple[str, str]:
+        """How the cell ended, and what it said where it failed; it is interrupted after ``patience`` seconds."""
         message = self.client.execute(code, store_history=False, allow_stdin=False)
-        error = self._finish(message, CELL_SECONDS)
+        error = self._finish(message, patience)
         if error is None:
             self.manager.interrupt_kernel()
             error = self._finish(message, INTERRUPT_SECONDS)
@@ -124,7 +125,8 @@ def sequences(cells: dict[str, list[str]]) -> st.SearchStrategy[tuple[str, list[
     """A chapter, and cells of it; about one in five is another chapter's."""
 
     def of(chapter: str) -> st.SearchStrategy[Step]:
-        return st.tuples(st.just(chapter), st.integers(1, len(cells[chapter]) - 1))
+        places = st.integers(1, len(cells[chapter]) - 1)
+        return st.tuples(st.just(chapter), places, st.sampled_from(PATIENCES_SECONDS))
 
     anybody = st.sampled_from(CHAPTERS).flatmap(of)
 
@@ -141,8 +143,8 @@ def run_sequence(lab: Lab, cells: dict[str, list[str]], chapter: str, steps: Seq
     done = Tried(chapter)
     kernel = Kernel(lab.name)
     try:
-        for where, place in [(chapter, 0), *steps]:
-            done.ran.append(Ran(where, place, *kernel.run(cells[where][place])))
+        for where, place, patience in [(chapter, 0, CELL_SECONDS), *steps]:
+            done.ran.append(Ran(where, place, *kernel.run(cells[where][place], patience)))
     finally:
         kernel.close()
     done.broken = mend(lab)
@@ -186,8 +188,8 @@ def report(done: Sequence[Tried], number: int, seconds: float) -> str:
         f"{sum(one.passed for one in done)} of {len(done)} sequences of cells ended well (chapters "
         f"{', '.join(CHAPTERS)}; seed {number}, {seconds / 60:.1f} min).",
         f"{len(ran)} cells: {ended['result']} gave a result, {ended['sentence']} one sentence, {ended['interrupted']} "
-        f"were interrupted after {CELL_SECONDS:g} s, {ended['traceback']} ended in a traceback. "
-        f"Labs broken: {sum(bool(one.broken) for one in done)}.",
+        f"were interrupted after {PATIENCES_SECONDS[0]:g} to {PATIENCES_SECONDS[-1]:g} s, {ended['traceback']} ended "
+        f"in a traceback. Labs broken: {sum(bool(one.broken) for one in done)}.",
         "", "| # | start | cells | seconds | |", "|--:|---|---|--:|---|",
     ]  # fmt: skip
     for place, one in enumerate(done, 1):

@@ -8,7 +8,17 @@ import pytest
 
 from labhelpers.lab import Lab, open_lab
 from labhelpers.lifecycle import destroy, ensure_up
-from tests.trials.cells import Kernel, Ran, Tried, arrive, code_cells, missing_sentence, report, run_sequence
+from tests.trials.cells import (
+    CELL_SECONDS,
+    Kernel,
+    Ran,
+    Tried,
+    arrive,
+    code_cells,
+    missing_sentence,
+    report,
+    run_sequence,
+)
 
 LAB = "test-seq"
 
@@ -58,7 +68,7 @@ def fresh_lab() -> Iterator[Lab]:
 def test_a_sequence_of_cells_out_of_order_leaves_a_lab_that_goto_brings_back(fresh_lab: Lab) -> None:
     """Before there is an etcd: its restart and its checks. Then its packages, a stop in the middle, and its members."""
     assert arrive(fresh_lab, "03") == ""
-    done = run_sequence(fresh_lab, code_cells(), "03", [("03", place) for place in (10, 3, 1, 3, 12, 16)])
+    done = run_sequence(fresh_lab, code_cells(), "03", [("03", place, CELL_SECONDS) for place in (10, 3, 1, 3, 12, 16)])
     assert done.passed, done
     assert [one.ended for one in done.ran[1:3]] == ["sentence", "sentence"]
     assert arrive(fresh_lab, "03") == ""
