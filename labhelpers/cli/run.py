@@ -65,7 +65,7 @@ def run(
     there is none it is skipped. The exit status is 0 only if every chapter passed.
     """
     from labhelpers.course.chapters import chapter_files, choose
-    from labhelpers.course.order import Order, begin, held
+    from labhelpers.course.order import Order, begin, held, is_unfinished
     from labhelpers.course.parameters import require_known, typed
 
     if resume is not None:
@@ -82,17 +82,11 @@ def run(
         if resume is None:
             begin(order, directory)
         records = _carry_out(order, directory, again=resume is not None)
-    if any(record.interrupted for record in records) and not _is_done(order, records):
+    if any(record.interrupted for record in records) and is_unfinished(order, directory):
         resumed = f"{program()} run --resume {directory}"  # the lab is in the order
         click.echo(tr(f"Go on with it: {resumed}", f"Pour reprendre : {resumed}"))
         sys.exit(130)
     sys.exit(0 if all(record.passed for record in records) else 1)
-
-
-def _is_done(order: Order, records: list[RunRecord]) -> bool:
-    from labhelpers.course.order import is_cut_off
-
-    return len(records) == order.repeat and not any(is_cut_off(order, record) for record in records)
 
 
 def _refuse_beside_resume(context: click.Context) -> None:

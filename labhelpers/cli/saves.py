@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The chapters' numbers and the saves' names that begin with what is typed."""
     from labhelpers.course.chapters import chapter_numbers
-    from labhelpers.course.saverecords import read_saves
-    from labhelpers.course.saves import FRESH
+    from labhelpers.course.saverecords import FRESH, read_saves
     from labhelpers.paths import LabPaths
 
     names = [save.name for save in read_saves(LabPaths(ctx.params.get("lab") or default_lab()))]

@@ -220,6 +220,8 @@ class _Batch:
         self.watcher.chapter_started(chapter, position, total)
         begun = time.monotonic()
         done = self._run(file, chapter)
+        if done.outcome == "interrupted":
+            self.interrupted.set()
         # The whole of it: the lab put where it starts, the notebook, the state kept afterwards.
         return dataclasses.replace(done, seconds=time.monotonic() - begun, waited_seconds=self._waited_since(begun))
 
@@ -232,7 +234,6 @@ class _Batch:
         except LabError as error:
             return self._not_started(chapter, "failed", str(error))
         except KeyboardInterrupt as error:
-            self.interrupted.set()
             return self._not_started(chapter, "interrupted", one_sentence(error))
         executed = self.output / f"{file.name}.ipynb"
         log = self.output / f"{file.name}.log"
@@ -250,8 +251,6 @@ class _Batch:
             on_cell=lambda cell: self.watcher.cell_started(chapter, cell),
             log=log,
         )
-        if done.outcome == "interrupted":
-            self.interrupted.set()
         if done.outcome == "passed":
             try:
                 self._noting_interrupt(lambda: self.places.remember(chapter, say))

@@ -83,12 +83,16 @@ def is_cut_off(order: Order, record: RunRecord | None) -> bool:
     return set(order.chapters) != set(settled)
 
 
+def is_unfinished(order: Order, directory: Path) -> bool:
+    """Whether some run of it, by the reports there, did not come to its end. Raises :class:`NothingToResume`."""
+    return any(is_cut_off(order, read_record(each)) for each in order.directories(directory))
+
+
 def last_cut_off(runs: Path) -> Path:
     """The latest run in that directory that did not come to its end. Raises :class:`NothingToResume`."""
     begun = sorted(runs.glob(f"*/{ORDER}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in begun:
-        order = read_order(path.parent)
-        if any(is_cut_off(order, read_record(each)) for each in order.directories(path.parent)):
+        if is_unfinished(read_order(path.parent), path.parent):
             return path.parent
     raise NothingToResume(runs, tr("every run there came to its end", "tous les lots y sont arrivés à leur terme"))
 

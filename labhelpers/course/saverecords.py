@@ -20,7 +20,9 @@ FORMAT = 1
 Kind = Literal["named", "automatic", "state"]
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,39}")
-RESERVED = ("auto-", "after-", "fresh")
+FRESH = "fresh"
+"""New nodes, as a place to go to."""
+RESERVED = ("auto-", "after-", FRESH)
 """What the workshop's own saves are called."""
 
 AUTOMATIC_KEPT = 5

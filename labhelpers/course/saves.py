@@ -25,6 +25,7 @@ from labhelpers.course.disks.plan import plan_file
 from labhelpers.course.placing import LONGEST_CHAIN, FreeBytes, free_bytes, keeping
 from labhelpers.course.saveerrors import UnknownSave
 from labhelpers.course.saverecords import (
+    FRESH,
     NOTHING_EXPECTED,
     Kind,
     Save,
@@ -43,8 +44,6 @@ from labhelpers.paths import LabPaths
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
-
-FRESH = "fresh"
 
 
 @dataclass(frozen=True, slots=True)

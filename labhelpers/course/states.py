@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labhelpers.course import placing, saves, standing
-from labhelpers.course.chapters import chapter_files, chapter_numbers
-from labhelpers.course.errors import NotebooksMissing
+from labhelpers.course.chapters import chapter_files, chapter_numbers, choose
+from labhelpers.course.errors import NotebooksMissing, UnknownChapter
 from labhelpers.course.outline import Outline, digest, lineage, outlines
 from labhelpers.course.placing import FreeBytes, free_bytes
 from labhelpers.course.saveerrors import StateFailed, UnknownSave
-from labhelpers.course.saverecords import NOTHING_EXPECTED, Save, read_saves, record_path
+from labhelpers.course.saverecords import FRESH, NOTHING_EXPECTED, Save, read_saves, record_path
 from labhelpers.course.saves import Arrival
 from labhelpers.course.standing import Standing, read_standing, write_standing
 from labhelpers.i18n import language, tr
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
 def chapter_number(target: str) -> str | None:
     """The chapter that is meant by ``7``, ``07`` or ``07_loss_of_the_primary``; None where it is no chapter."""
-    with suppress(NotebooksMissing):
-        for file in chapter_files():
-            if (target and file.number == f"{target:0>2}") or target == file.name:
-                return file.number
+    with suppress(NotebooksMissing, UnknownChapter):
+        return choose([target], chapter_files())[0].number
     return None
 
 
@@ -65,7 +63,7 @@ def is_at_start(lab: Lab, chapter: str) -> bool:
     if where is None:
         if chain or not saves.is_unchanged(lab):
             return False
-        _stand(lab, saves.FRESH, saves.FRESH, digest(chain))
+        _stand(lab, FRESH, FRESH, digest(chain))
         return True
     return where.state == digest(chain) and saves.is_unchanged(lab)
 
@@ -151,7 +149,7 @@ def _known(chapter: str, course: Sequence[Outline] | None = None) -> Outline:
 
 def _stand(lab: Lab, save: str, name: str, state: str) -> None:
     expected = standing.expectations(lab)
-    where = Standing(save, name, state, True, None, expected if save != saves.FRESH else NOTHING_EXPECTED)
+    where = Standing(save, name, state, True, None, expected if save != FRESH else NOTHING_EXPECTED)
     write_standing(lab.paths, replace(where, fingerprint=standing.look(lab)))
 
 

@@ -72,9 +72,9 @@ def is_healthy(seen: Seen) -> bool:
     the DCS still has a dead leader's word.
     """
     return (
-        leads(seen) is not None
-        and streaming(seen) >= len(seen.lab.topology.postgres) - 1
-        and bool(seen.lab.patroni.is_confirmed(seen.cluster))
+        seen.cluster is not None
+        and seen.cluster.is_healthy(len(seen.lab.topology.postgres) - 1)
+        and seen.lab.patroni.is_confirmed(seen.cluster)
     )
 
 

@@ -82,8 +82,7 @@ def merged(diffs: Mapping[str, str]) -> list[tuple[list[str], str]]:
     """Nodes with the same change together: ``(nodes, change)`` in node order. The change has no file headers."""
     groups: dict[str, list[str]] = {}
     for node, diff in diffs.items():
-        _, _, *lines = diff.splitlines() or ("", "")
-        change = "\n".join(line for line in lines if not line.startswith("@@"))
+        change = "\n".join(line for line in diff.splitlines()[2:] if not line.startswith("@@"))
         groups.setdefault(change, []).append(node)
     return [(nodes, change) for change, nodes in groups.items()]
 

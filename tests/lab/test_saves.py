@@ -29,7 +29,7 @@ from labhelpers.course.saveerrors import (
     SaveUnusable,
     UnknownSave,
 )
-from labhelpers.course.saverecords import AUTOMATIC_KEPT, Save, read_saves, record_path
+from labhelpers.course.saverecords import AUTOMATIC_KEPT, FRESH, Save, read_saves, record_path
 from labhelpers.course.standing import read_standing, write_standing
 from labhelpers.lab import Lab, open_lab
 from labhelpers.paths import LabPaths
@@ -81,7 +81,7 @@ def two(lab: Lab) -> tuple[str, str]:
     """Two saves; the nodes of one say `a`, those of the other `b`. The lab is at the second; no others."""
     if not {"a", "b"} <= {save.name for save in read_saves(lab.paths)}:
         forget_all(lab)
-        saves.goto(lab, saves.FRESH, keep=False)
+        saves.goto(lab, FRESH, keep=False)
         for name in ("a", "b"):
             mark(lab, name)
             saves.save(lab, name)
@@ -351,7 +351,7 @@ def test_save_of_another_machine_is_taken_and_its_files_are_the_nodes(
     assert not list(tmp_path.iterdir())
     archive.export(replace(mine, kind="automatic", name="auto-0102-030405"), lab.paths, file)
     as_from_another_machine(file, tmp_path)
-    saves.goto(lab, saves.FRESH, keep=False)
+    saves.goto(lab, FRESH, keep=False)
     forget_all(lab)
     taken = archive.take(lab, file)
     assert taken.kind == "named"
