@@ -245,7 +245,7 @@ def _reason(document: str) -> str:
         result = json.loads(document)
     except ValueError:
         return document[:500]
-    said = str(result.get("stderr") or result.get("msg") or document).strip()
+    said = next(filter(str.strip, (str(result.get(key, "")) for key in ("stderr", "stdout", "msg"))), document).strip()
     return "; ".join(said.splitlines()[-5:])
 
 

@@ -14,6 +14,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -42,6 +43,7 @@ lxc.cgroup.devices.allow = a
 lxc.cgroup2.devices.allow = a
 lxc.mount.auto = proc:rw sys:rw cgroup:rw:force
 """
+STOP_SECONDS = 60
 PASSED_ON = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
 """Settings of this machine's package clients that a machine inside it needs as well."""
 
@@ -146,17 +148,26 @@ class FreshMachine:
         _run(["nft", "-f", "-"], input=rules)
 
     def _remove(self) -> None:
+        self._thaw()
         for argv in (
             ["lxc-stop", "-P", str(WHERE), "-n", self.name, "-k"],
             ["nft", "delete", "table", "ip", "workshop_machines"],
             ["ip", "link", "del", BRIDGE],
         ):
-            subprocess.run(argv, capture_output=True, check=False)
+            subprocess.run(argv, capture_output=True, check=False, timeout=STOP_SECONDS)
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
             mounted = line.split()[1]
             if mounted.startswith(f"{self.directory}/"):
                 subprocess.run(["umount", "-l", mounted], check=False)
         subprocess.run(["rm", "-rf", "--one-file-system", str(self.directory)], check=True)
+
+    def _thaw(self) -> None:
+        """A node that a test left frozen inside the machine does not die, and the machine would not stop."""
+        for group in Path("/sys/fs/cgroup").glob(f"**/lxc.payload.{self.name}*"):
+            for name, thawed in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+                for state in group.rglob(name):
+                    with suppress(OSError):  # a group ends with its last process
+                        state.write_text(thawed)
 
 
 def own_mirror() -> str | None:

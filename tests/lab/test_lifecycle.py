@@ -153,6 +153,23 @@ def test_an_up_that_was_cut_off_is_completed_by_the_next(kill: signal.Signals) -
         assert lifecycle.is_up(load_topology(LAB)), f"cut off after {moment:.2f} s"
 
 
+def test_keys_that_were_cut_off_while_they_were_made_are_made_again() -> None:
+    lifecycle.destroy(LAB)
+    keys = LabPaths(LAB).root / "keys"
+    (keys / "host").mkdir(parents=True)
+    for begun in (
+        keys / "id_ed25519.new",
+        keys / "host" / "e1.new",
+        keys / "host" / "pg-1",
+        keys / "host" / "pg-1.new.pub",
+    ):
+        begun.write_text("begun")
+    done = workshop("up", "--lab", LAB)
+    assert done.returncode == 0, done.stderr
+    assert lifecycle.is_up(load_topology(LAB))
+    assert {path.suffix for path in keys.rglob("*ed25519*")} == {"", ".pub"}
+
+
 def test_an_up_that_waited_for_a_purge_has_the_lab_of_its_own() -> None:
     """The purge removes the lab's directory and its lock's file, and who waited for the lock begins after it."""
     lifecycle.ensure_up(LAB)

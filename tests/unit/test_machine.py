@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from labhelpers import lifecycle
 from labhelpers.cli import run_guarded
 from labhelpers.cli.doctor import MEMORY_MB_NEEDED, room
 from labhelpers.cli.progress import by_state
@@ -127,6 +129,26 @@ def somebody_with_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(subprocess.Popen, "kill", refused)
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        ({"stderr": "no room\n", "stdout": "begun\n", "msg": "non-zero return code"}, "no room"),
+        ({"stderr": "\n", "stdout": "Overwrite (y/n)? ", "msg": "non-zero return code"}, "Overwrite (y/n)?"),
+        ({"stderr": "", "stdout": "", "msg": "non-zero return code"}, "non-zero return code"),
+    ],
+)
+def test_a_failed_task_is_told_by_what_it_said_itself(
+    monkeypatch: pytest.MonkeyPatch, failed: dict[str, str], reason: str
+) -> None:
+    monkeypatch.setattr(lifecycle, "_watched", lambda *_, **__: f"fatal: [localhost]: FAILED! => {json.dumps(failed)}")
+    monkeypatch.setattr(lifecycle, "locked", lambda *_: nullcontext())
+    monkeypatch.setattr(lifecycle, "is_up", lambda _: False)
+    monkeypatch.setattr(lifecycle, "_image_is_there", lambda _: True)
+    with pytest.raises(HostProblem) as told:
+        lifecycle.ensure_up("test-told")
+    assert str(told.value) == reason
 
 
 def test_time_of_a_root_command_is_bounded_behind_sudo_too(somebody_with_sudo: None) -> None:

@@ -81,12 +81,13 @@ create() {
   local image id_base node key resolver
   declare -r "$@"
   mkdir -p "$lab_dir/nodes" "$lab_dir/log" "$LXC_PATH" "$keys/host"
-  # A set-up that was cut off here leaves a key without its twin: an empty or lone file is made again.
+  # A set-up that was cut off here leaves a key without its twin, or under its first name, of which ssh-keygen would ask
+  # whether to overwrite it: what is not complete is made again.
   for node in client $NODES; do
     key="$keys/host/$node"
     [ "$node" = client ] && key="$keys/id_ed25519"
     if [ ! -s "$key.pub" ]; then
-      rm -f "$key"
+      rm -f "$key" "$key.new" "$key.new.pub"
       ssh-keygen -q -t ed25519 -N '' -C "$node of the lab $LAB" -f "$key.new"
       mv "$key.new" "$key"
       mv "$key.new.pub" "$key.pub"

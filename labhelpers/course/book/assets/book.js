@@ -40,11 +40,11 @@
     return [head, body].filter(Boolean).map((part) => part.textContent.replace(/\n$/, "")).join("\n");
   };
   async function put(text) {
-    if (navigator.clipboard) {
+    try {
       await navigator.clipboard.writeText(text);
       return;
-    }
-    const area = document.createElement("textarea"); // where the browser keeps its clipboard from file://
+    } catch { /* a browser may keep its clipboard from file://, or from a page that has not the focus */ }
+    const area = document.createElement("textarea");
     area.value = text;
     document.body.append(area);
     area.select();
