@@ -1,10 +1,11 @@
 """Cells out of order and repeated: ``python -m tests.trials.cells --sequences 50 --report cells.md``.
 
 Each sequence puts the lab where a chapter starts, runs the chapter's first cell in a real kernel, and then five to
-eight cells drawn by Hypothesis: of that chapter, some twice, some of another chapter. Each cell must end in its result
-or in one sentence, never in a traceback; one that takes longer than the patience that was drawn with it is interrupted,
-as a trainee would do. Afterwards the lab must not be broken: it is healed, and ``goto`` brings it back to where all
-that the chapter starts from holds. Exit status 0 where as many sequences as asked for ran, and each ended well.
+eight cells drawn by Hypothesis: of that chapter, some twice, some of another chapter, and no more than half of them in
+any one sequence before it. Each cell must end in its result or in one sentence, never in a traceback; one that takes
+longer than the patience that was drawn with it is interrupted, as a trainee would do. Afterwards the lab must not be
+broken: it is healed, and ``goto`` brings it back to where all that the chapter starts from holds. Exit status 0 where
+as many sequences as asked for ran, and each ended well.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ CELL_SECONDS = 30.0
 PATIENCES_SECONDS = (3.0, 10.0, 20.0)
 INTERRUPT_SECONDS = 20.0
 FIRST, LAST = 5, 8
+DISTINCT = 4
+DRAWS_PER_SEQUENCE = 40
 
 Step = tuple[str, int, float]
 """A chapter, the place of a code cell in it, and after how many seconds that is interrupted."""
@@ -137,6 +140,13 @@ def sequences(cells: dict[str, list[str]]) -> st.SearchStrategy[tuple[str, list[
     return st.sampled_from(CHAPTERS).flatmap(whole)
 
 
+def is_different(steps: Sequence[Step], earlier: Sequence[Sequence[Step]]) -> bool:
+    """Whether the steps have cells enough, and at most half of these in any earlier sequence: Hypothesis likes to draw
+    again what it has just drawn, a little changed."""
+    cells = {step[:2] for step in steps}
+    return len(cells) >= DISTINCT and all(2 * len(cells & {step[:2] for step in one}) <= len(cells) for one in earlier)
+
+
 def run_sequence(lab: Lab, cells: dict[str, list[str]], chapter: str, steps: Sequence[Step]) -> Tried:
     """The cells, the first of the chapter before them, on a lab that is where the chapter starts; then heal it."""
     began = time.monotonic()
@@ -206,7 +216,9 @@ def missing_sentence(ran: int, asked: int, minutes: float) -> str:
     """What was asked for and did not run, or "": a trial that was cut short proves less than it was asked to."""
     if ran >= asked:
         return ""
-    return f"✗ Only {ran} of the {asked} sequences that were asked for ran: the {minutes:g} minutes were up."
+    return (
+        f"✗ Only {ran} of the {asked} sequences that were asked for ran: the {minutes:g} minutes or the draws were up."
+    )
 
 
 def _mark(ran: Ran) -> str:
@@ -230,17 +242,20 @@ def main() -> int:
         saves.goto(lab, chapter, keep=False)
     began = time.monotonic()
     done: list[Tried] = []
+    drawn_before: list[list[Step]] = []
 
     @seed(wanted.seed)
     @settings(
-        max_examples=wanted.sequences, phases=(Phase.generate,), database=None, deadline=None,
+        max_examples=wanted.sequences * DRAWS_PER_SEQUENCE, phases=(Phase.generate,), database=None, deadline=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(sequences(cells))
     def try_all(drawn: tuple[str, list[Step]]) -> None:
-        if time.monotonic() - began > wanted.minutes * 60:
-            return
         chapter, steps = drawn
+        is_over = len(done) == wanted.sequences or time.monotonic() - began > wanted.minutes * 60
+        if is_over or not is_different(steps, drawn_before):
+            return
+        drawn_before.append(steps)
         broken = arrive(lab, chapter)
         if broken and done:
             done[-1].broken += broken

@@ -12,9 +12,11 @@ from tests.trials.cells import (
     CELL_SECONDS,
     Kernel,
     Ran,
+    Step,
     Tried,
     arrive,
     code_cells,
+    is_different,
     missing_sentence,
     report,
     run_sequence,
@@ -48,10 +50,20 @@ def test_a_sequence_with_a_traceback_or_a_broken_lab_does_not_pass() -> None:
     assert text.startswith("1 of 3 sequences") and "no leader" in text and "05.0T" in text
 
 
+def test_a_sequence_much_like_an_earlier_one_is_not_run() -> None:
+    def steps(*places: int) -> list[Step]:
+        return [("04", place, CELL_SECONDS) for place in places]
+
+    assert not is_different(steps(1, 1, 1, 2, 3), [])  # too few cells
+    assert is_different(steps(1, 2, 3, 4, 1), [])
+    assert is_different(steps(1, 2, 3, 4), [steps(3, 4, 5, 6, 7), steps(1, 2, 8, 9, 7)])
+    assert not is_different(steps(1, 2, 3, 4), [steps(9, 8, 7, 6), steps(4, 3, 2, 9)])
+
+
 def test_fewer_sequences_than_asked_for_are_told() -> None:
     assert missing_sentence(50, 50, 120) == ""
     assert missing_sentence(14, 50, 14) == (
-        "✗ Only 14 of the 50 sequences that were asked for ran: the 14 minutes were up."
+        "✗ Only 14 of the 50 sequences that were asked for ran: the 14 minutes or the draws were up."
     )
 
 
