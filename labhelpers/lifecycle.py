@@ -131,7 +131,7 @@ def ensure_up(lab: str, report: Report = silent, waiting: Callable[[], None] = l
             finished = _finish_what_was_interrupted(lab, report)
         if is_up(topology):
             return finished
-        if not _image_is_there(topology):
+        if not _an_image_is_there():
             _play("setup.yml", topology, report, only="look")
             warm_up(report)
         _play("setup.yml", topology, report)
@@ -162,30 +162,31 @@ def destroy(
 
 def warm_up(report: Report = silent) -> Path:
     """Build the nodes' image where it is not there, and return its directory. Raises :class:`HostProblem`."""
-    log = STATE / "log" / "warmup.log"
     started = time.time()
-
-    def step() -> str:
-        if not log.exists() or log.stat().st_mtime < started:
-            return tr("Preparing the image", "Préparation de l'image")
-        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line[:3] == "I: "]
-        last = lines[-1][3:].rstrip(".") if lines else "mmdebstrap"
-        if "customize-image" in last:
-            last = tr("packages for the chapters", "les paquets des chapitres")
-        return tr(f"Building the image: {last}", f"Construction de l'image : {last}")
-
-    output = _watched([str(PLAYBOOK / "warmup.sh")], lambda line: None, lambda: report(step(), {}), WARMUP_TIMEOUT)
+    output = _watched(
+        [str(PLAYBOOK / "warmup.sh")], lambda line: None, lambda: report(_image_step(started), {}), WARMUP_TIMEOUT
+    )
     match = re.search(r"^image=(\w+)", output, re.MULTILINE)
     if not match:
         raise HostProblem(output.strip().splitlines()[-1])
     return STATE / "images" / match[1]
 
 
-def _image_is_there(topology: Topology) -> bool:
-    description = LabPaths(topology.lab).description
-    if not description.exists():
-        return False
-    return (STATE / "images" / json.loads(description.read_text(encoding="utf-8"))["image"]).is_dir()
+def _image_step(started: float) -> str:
+    """What a warm-up that began at ``started`` (seconds since 1970) is doing, by its log."""
+    log = STATE / "log" / "warmup.log"
+    if not log.exists() or log.stat().st_mtime < started:
+        return tr("Checking the image", "Vérification de l'image")
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line[:3] == "I: "]
+    last = lines[-1][3:].rstrip(".") if lines else "mmdebstrap"
+    if "customize-image" in last:
+        last = tr("packages for the chapters", "les paquets des chapitres")
+    return tr(f"Building the image: {last}", f"Construction de l'image : {last}")
+
+
+def _an_image_is_there() -> bool:
+    """Whether this machine was warmed up. Where the recipe has changed since, the playbook builds the new image."""
+    return any((STATE / "images").glob("[0-9a-f]*"))
 
 
 def ansible_playbook() -> str:
@@ -208,7 +209,6 @@ def _play(playbook: str, topology: Topology, report: Report, *, only: str = "all
     containers = Containers(topology)
     steps = {
         "Look whether anything is in the way": tr("Looking at this machine", "Examen de cette machine"),
-        "Warm up the image": tr("Checking the image", "Vérification de l'image"),
         "Bring up the network": tr("Bringing up the network", "Mise en place du réseau"),
         "Create the nodes": tr("Creating the nodes", "Création des nœuds"),
         "Start the nodes": tr("Starting the nodes", "Démarrage des nœuds"),
@@ -217,6 +217,10 @@ def _play(playbook: str, topology: Topology, report: Report, *, only: str = "all
         "Remove the lab's files": tr("Removing the lab's files", "Suppression des fichiers du lab"),
     }
     at_work = tr("Starting Ansible", "Lancement d'Ansible")
+    started = time.time()
+
+    def step() -> str:
+        return _image_step(started) if at_work == "Warm up the image" else at_work
 
     def on_line(line: str) -> None:
         nonlocal at_work
@@ -229,7 +233,7 @@ def _play(playbook: str, topology: Topology, report: Report, *, only: str = "all
         "-e", f"lab={topology.lab}", "-e", f"network={topology.network}", "-e", f"state={STATE}", "--tags", only,
         *(["--skip-tags", without] if without else []),
     ]  # fmt: skip
-    output = _watched(argv, on_line, lambda: report(at_work, containers.states()), timeout=WARMUP_TIMEOUT)
+    output = _watched(argv, on_line, lambda: report(step(), containers.states()), timeout=WARMUP_TIMEOUT)
     failed = re.search(r"^fatal: .*?=> (\{.*)$", output, re.MULTILINE)
     if failed:
         raise HostProblem(_reason(failed[1]))

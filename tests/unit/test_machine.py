@@ -145,7 +145,7 @@ def test_a_failed_task_is_told_by_what_it_said_itself(
     monkeypatch.setattr(lifecycle, "_watched", lambda *_, **__: f"fatal: [localhost]: FAILED! => {json.dumps(failed)}")
     monkeypatch.setattr(lifecycle, "locked", lambda *_: nullcontext())
     monkeypatch.setattr(lifecycle, "is_up", lambda _: False)
-    monkeypatch.setattr(lifecycle, "_image_is_there", lambda _: True)
+    monkeypatch.setattr(lifecycle, "_an_image_is_there", lambda: True)
     with pytest.raises(HostProblem) as told:
         lifecycle.ensure_up("test-told")
     assert str(told.value) == reason
