@@ -93,8 +93,10 @@ class LiveFigure:
             self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             self._awake.clear()
+            if self._stopping.is_set():  # looked at after the clearing, or the word that wakes us could be cleared away
+                return
             if not self.widget.is_drawn:
                 self._awake.wait(DRAWN_WITHIN_SECONDS)
             begin = time.monotonic()

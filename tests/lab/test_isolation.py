@@ -223,11 +223,11 @@ def test_a_frozen_node_costs_its_own_time_and_delays_no_other(lab: Lab) -> None:
     lab.nodes.run(["etcd"], "true")
     lab.containers.freeze("e1")
     try:
-        results = {result.node: result for result in lab.nodes.try_run(["etcd"], "hostname", timeout=2)}
+        results = {result.node: result for result in lab.nodes.try_run(["etcd"], "hostname", timeout=5)}
         assert results["e1"].exited is None
         assert "frozen" in (results["e1"].error or "")
         assert results["e2"].stdout == "e2\n"
-        assert results["e3"].seconds < 1.5 < results["e1"].seconds < 10
+        assert results["e3"].seconds < 4 < results["e1"].seconds < 15
     finally:
         lab.containers.unfreeze("e1")
     wait_until(lambda: lab.nodes["e1"].try_run("true").ok, what="e1 to answer again", within=10)

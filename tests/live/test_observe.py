@@ -151,7 +151,7 @@ def test_silent_node_does_not_delay_the_others(lab: Lab) -> None:
     for member in (leader, other):
         stamps = [s.at for s in session.recording.samples if s.member == member and begin <= s.at <= end]
         pauses = sorted(after - before for before, after in pairwise(stamps))
-        assert pauses[len(pauses) // 2] <= 0.35 * slowness(), f"{member} is looked at four times a second"
+        assert pauses[len(pauses) // 2] <= 0.5 * slowness(), f"{member} is looked at four times a second"
     last = [s for s in session.recording.samples if s.member == silent][-1]
     assert (last.node_state, last.timeline, last.lag_bytes) == ("frozen", None, None)
 

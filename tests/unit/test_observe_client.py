@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,21 +38,37 @@ def test_long_error_becomes_one_short_line() -> None:
     assert one_line('connection failed:\n- host: "pg-1": \n  session is read-only\n') == "session is read-only"
 
 
-def test_pace_is_steady() -> None:
-    pace = Pace(100.0)
-    begin = time.monotonic()
-    for _ in range(30):
-        time.sleep(pace.wait_seconds())
-    assert 0.27 <= time.monotonic() - begin <= 0.8
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
 
 
-def test_client_that_was_held_up_does_not_burst() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("labhelpers.observe.client.time", clock)
+    return clock
+
+
+def test_pace_is_steady_whatever_a_commit_takes(clock: Clock) -> None:
     pace = Pace(100.0)
-    pace.wait_seconds()
-    time.sleep(0.2)
-    pace.wait_seconds()
-    waits = [pace.wait_seconds() for _ in range(5)]
-    assert all(wait > 0 for wait in waits)
+    begun: list[float] = []
+    for turn in range(30):
+        clock.now += pace.wait_seconds()
+        begun.append(clock.now)
+        clock.now += (turn % 3) * 0.004
+    assert [later - earlier for earlier, later in pairwise(begun)] == pytest.approx([0.01] * 29)
+
+
+def test_client_that_was_held_up_does_not_burst(clock: Clock) -> None:
+    pace = Pace(100.0)
+    assert pace.wait_seconds() == 0
+    clock.now += 0.2
+    assert pace.wait_seconds() == 0
+    assert pace.wait_seconds() == pytest.approx(0.01)
 
 
 def test_table_is_made_only_where_it_is_missing() -> None:
