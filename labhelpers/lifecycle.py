@@ -42,8 +42,8 @@ from labhelpers.waiting import physical_wait
 Report = Callable[[str, Mapping[str, str]], None]
 """Called with the step at work and each node's state, several times a second."""
 
-SSH_BANNER_TIMEOUT = 2.0
-WARMUP_TIMEOUT = 1800.0
+SSH_BANNER_SECONDS = 2.0
+WARMUP_SECONDS = 1800.0
 TICK_SECONDS = 0.1
 
 ENDS_WITH_US = """
@@ -111,8 +111,8 @@ def is_up(topology: Topology) -> bool:
 def ssh_answers(address: str) -> bool:
     """Whether an SSH server greets there."""
     try:
-        with socket.create_connection((address, 22), timeout=SSH_BANNER_TIMEOUT) as connection:
-            connection.settimeout(SSH_BANNER_TIMEOUT)
+        with socket.create_connection((address, 22), timeout=SSH_BANNER_SECONDS) as connection:
+            connection.settimeout(SSH_BANNER_SECONDS)
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
@@ -121,7 +121,7 @@ def ssh_answers(address: str) -> bool:
 def ensure_up(lab: str, report: Report = silent, waiting: Callable[[], None] = lambda: None) -> bool:
     """Build the lab or bring it back with its data; ``False`` where it was up already.
 
-    Done when systemd runs and SSH answers on every node. Raises :class:`HostProblem`.
+    Done when systemd runs and SSH answers on every node. Raises :class:`HostProblem` and :class:`InvalidLabName`.
     """
     with locked(lab, waiting):
         topology = load_topology(lab)
@@ -144,7 +144,7 @@ def destroy(
 ) -> bool:
     """Remove all of the lab but its named saves (``purge``: these, and the image once no lab is left, too).
 
-    ``False`` where there was nothing to remove.
+    ``False`` where there was nothing to remove. Raises :class:`HostProblem` and :class:`InvalidLabName`.
     """
     paths = LabPaths(lab)
     with locked(lab, waiting):
@@ -164,7 +164,7 @@ def warm_up(report: Report = silent) -> Path:
     """Build the nodes' image where it is not there, and return its directory. Raises :class:`HostProblem`."""
     started = time.time()
     output = _watched(
-        [str(PLAYBOOK / "warmup.sh")], lambda line: None, lambda: report(_image_step(started), {}), WARMUP_TIMEOUT
+        [str(PLAYBOOK / "warmup.sh")], lambda line: None, lambda: report(_image_step(started), {}), WARMUP_SECONDS
     )
     match = re.search(r"^image=(\w+)", output, re.MULTILINE)
     if not match:
@@ -233,7 +233,7 @@ def _play(playbook: str, topology: Topology, report: Report, *, only: str = "all
         "-e", f"lab={topology.lab}", "-e", f"network={topology.network}", "-e", f"state={STATE}", "--tags", only,
         *(["--skip-tags", without] if without else []),
     ]  # fmt: skip
-    output = _watched(argv, on_line, lambda: report(step(), containers.states()), timeout=WARMUP_TIMEOUT)
+    output = _watched(argv, on_line, lambda: report(step(), containers.states()), timeout=WARMUP_SECONDS)
     failed = re.search(r"^fatal: .*?=> (\{.*)$", output, re.MULTILINE)
     if failed:
         raise HostProblem(_reason(failed[1]))

@@ -7,18 +7,37 @@ machine, so that any clone can take over any lab.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from labhelpers.errors import InvalidLabName
 
 STATE = Path(os.environ.get("WORKSHOP_STATE", "/var/lib/patroni-workshop"))
 """The workshop's directory on this machine: images, and a directory for each lab."""
 
+LONGEST_LAB_NAME = 11
+_LAB_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_LAB_NAME - 1}}}")
+
+
+def validate_lab_name(name: str) -> str:
+    """The name itself. Raises :class:`InvalidLabName`."""
+    if not _LAB_NAME.fullmatch(name):
+        raise InvalidLabName(name, LONGEST_LAB_NAME)
+    return name
+
 
 @dataclass(frozen=True, slots=True)
 class LabPaths:
-    """The files of one lab. Those below ``nodes`` and ``lxc`` are root's, the others the user's who runs the lab."""
+    """The files of one lab. Those below ``nodes`` and ``lxc`` are root's, the others the user's who runs the lab.
+
+    Raises :class:`InvalidLabName`: no file is ever sought, made or locked for another name.
+    """
 
     lab: str
+
+    def __post_init__(self) -> None:
+        validate_lab_name(self.lab)
 
     @property
     def root(self) -> Path:

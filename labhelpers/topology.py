@@ -15,18 +15,16 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from labhelpers.errors import BadInventory, InvalidLabName, UnknownNode
+from labhelpers.errors import BadInventory, UnknownNode
 from labhelpers.i18n import tr
 from labhelpers.meant import MAIN, default_lab
-from labhelpers.paths import STATE, LabPaths
+from labhelpers.paths import LONGEST_LAB_NAME, STATE, LabPaths, validate_lab_name
 
 Role = Literal["etcd", "postgres", "backup"]
 ROLES: tuple[Role, ...] = get_args(Role)
 GROUPS: dict[Role, str] = {"etcd": "etcd", "postgres": "postgres", "backup": "backups"}
 """The inventory's group of each role (Ansible wants a group to have another name than its node)."""
 
-LONGEST_LAB_NAME = 11
-_LAB_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_LAB_NAME - 1}}}")
 _HOST = re.compile(r"\{\{\s*network\s*\}\}\.([0-9]+)")
 _NODE_NAME = re.compile("[a-z][a-z0-9-]{0,8}")  # Linux takes an interface's name of 15 characters, six are the prefix
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -36,13 +34,6 @@ HOSTS = range(2, 255)
 
 PLAYBOOK = Path(str(resources.files("labhelpers"))) / "playbook"
 INVENTORY = PLAYBOOK / "inventory.yml"
-
-
-def validate_lab_name(name: str) -> str:
-    """The name itself. Raises :class:`InvalidLabName`."""
-    if not _LAB_NAME.fullmatch(name):
-        raise InvalidLabName(name, LONGEST_LAB_NAME)
-    return name
 
 
 def scratch_lab_name(lab: str | None = None) -> str:

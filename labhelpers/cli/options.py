@@ -10,7 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from labhelpers.meant import default_lab, meaning
-from labhelpers.topology import load_topology, validate_lab_name
+from labhelpers.paths import validate_lab_name
+from labhelpers.topology import load_topology
 
 
 def _lab(ctx: click.Context, param: click.Parameter, value: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from labhelpers import checks, incidents, observe, open_lab
+from labhelpers import checks, incidents, lifecycle, observe, open_lab, waiting
 from labhelpers.course import archive, chapters, saves, states
 from labhelpers.errors import LabError, UsageProblem
 from labhelpers.incidents.catalogue import CATALOGUE
@@ -20,8 +20,9 @@ from labhelpers.magics.conditions import condition
 from labhelpers.magics.files import fields_of, render
 from labhelpers.observe import lessons
 from labhelpers.observe.recordings import Recording
+from labhelpers.paths import validate_lab_name
 from labhelpers.pgbackrest import parse_info
-from labhelpers.topology import load_topology, scratch_lab_name, validate_lab_name
+from labhelpers.topology import load_topology, scratch_lab_name
 from labhelpers.widgets import panel, quorum
 from labhelpers.widgets.prediction import parse_prediction
 from tests.fuzz.values import A_FILE, LAB, broken_lab_names, is_save_name, numbers, raw_words
@@ -55,6 +56,18 @@ def _names(lab: Lab) -> dict[str, Any]:
         "load_topology": (load_topology, (raw_words,)),
         "validate_lab_name": (validate_lab_name, (broken_lab_names,)),
         "scratch_lab_name": (scratch_lab_name, (raw_words,)),
+        "lifecycle.locked": (lambda name: lifecycle.locked(name).__enter__(), (broken_lab_names,)),
+        "lifecycle.is_held": (lifecycle.is_held, (broken_lab_names,)),
+        "lifecycle.ensure_up": (lifecycle.ensure_up, (broken_lab_names,)),
+        "lifecycle.destroy": (
+            lambda name, purge: lifecycle.destroy(name, purge=purge),
+            (broken_lab_names, st.booleans()),
+        ),
+        "waiting.bounded": (waiting.bounded, (numbers,)),
+        "waiting.wait_until": (
+            lambda what, bound: waiting.wait_until(lambda: None, what=what, within=bound),
+            (raw_words, st.sampled_from(PAST)),
+        ),
         "lab_status": (lambda name: lab_status(load_topology(name)), (raw_words,)),
         "topology.node": (lab.topology.node, (raw_words,)),
         "topology.expand": (lab.topology.expand, (some_nodes,)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import labhelpers
-from labhelpers import checks, incidents, observe
+from labhelpers import checks, incidents, lifecycle, observe, waiting
 from labhelpers.containers import Containers
 from labhelpers.etcd import Etcd
 from labhelpers.lab import Lab
@@ -21,8 +21,9 @@ from labhelpers.widgets import panel, quorum
 
 OWNERS: dict[str, Any] = {
     "": labhelpers, "observe": observe, "incidents": incidents, "checks": checks, "lessons": lessons, "panel": panel,
-    "quorum": quorum, "lab": Lab, "node": Node, "nodes": Nodes, "containers": Containers, "topology": Topology,
-    "patroni": Patroni, "etcd": Etcd, "postgres": Postgres, "pgbackrest": PgBackRest,
+    "quorum": quorum, "lifecycle": lifecycle, "waiting": waiting, "lab": Lab, "node": Node, "nodes": Nodes,
+    "containers": Containers, "topology": Topology, "patroni": Patroni,
+    "etcd": Etcd, "postgres": Postgres, "pgbackrest": PgBackRest,
 }  # fmt: skip
 
 EXCUSED = {
@@ -32,6 +33,10 @@ EXCUSED = {
     "patroni.url": "makes an address; what asks there is tried",
     "patroni.is_confirmed": "takes what patroni.cluster gave",
     "incidents.incident": "incidents.inject, as a context: lab.incident is tried",
+    "lifecycle.is_up": "takes a Topology",
+    "lifecycle.silent": "hears a report, and says nothing",
+    "lifecycle.ssh_answers": "takes an address of the inventory",
+    "lifecycle.warm_up": "takes nothing but whom it reports to",
     "observe.recording": "observe.start, as a context",
     "observe.measure_outage": "takes a recording",
     "lessons.mark_by_hand": "takes a recording that runs",

@@ -51,7 +51,7 @@ def is_save_name(word: str) -> bool:
 
 def _is_lab_name(word: str) -> bool:
     from labhelpers.errors import InvalidLabName
-    from labhelpers.topology import validate_lab_name
+    from labhelpers.paths import validate_lab_name
 
     try:
         validate_lab_name(word)

@@ -19,11 +19,10 @@ KEPT = replace(SAVE, name="auto-1", kind="automatic")
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> LabPaths:
-    """A lab's files, in a directory of the test's: an absolute path stays what it is below another."""
-    paths = LabPaths(str(tmp_path))
-    assert paths.root == tmp_path
-    paths.saves.mkdir()
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabPaths:
+    monkeypatch.setattr("labhelpers.paths.STATE", tmp_path)
+    paths = LabPaths("test")
+    paths.saves.mkdir(parents=True)
     return paths
 
 

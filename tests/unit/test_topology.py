@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labhelpers.errors import BadInventory, InvalidLabName, UnknownNode
-from labhelpers.topology import INVENTORY, LONGEST_LAB_NAME, load_topology, scratch_lab_name, validate_lab_name
+from labhelpers.paths import LONGEST_LAB_NAME, validate_lab_name
+from labhelpers.topology import INVENTORY, load_topology, scratch_lab_name
 
 
 def test_main_lab_has_the_hand_outs_names_and_addresses() -> None:
