@@ -62,9 +62,10 @@ def export(save: Save, paths: LabPaths, file: Path, *, progress: Report = silent
         ]  # fmt: skip
         progress(tr(f"Packing {megabytes(needed)}", f"Empaquetage de {megabytes(needed)}"), {})
         try:
+            # The nodes' keys and secrets are in it: root's alone before the first byte, and root's file, since root may
+            # be forbidden to open another's in a directory where all may write (fs.protected_regular).
+            as_root(["install", "-m", "600", "/dev/null", str(part)])
             as_root(argv, timeout=TAR_SECONDS)
-            # The nodes' keys and secrets are in it.
-            as_root(["chmod", "600", str(part)])
             as_root(["chown", f"{os.getuid()}:{os.getgid()}", str(part)])
             part.replace(file)
         finally:

@@ -6,12 +6,14 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -338,6 +340,22 @@ def test_deleting_keeps_what_others_need(lab: Lab, two: tuple[str, str]) -> None
     saves.delete(LAB, "a")
     saves.goto(lab, "b")
     assert marks(lab) == {"b"}
+
+
+def test_nobody_reads_a_save_while_it_is_packed(
+    lab: Lab, two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_root, modes = archive.as_root, list[str]()
+
+    def looking(argv: list[str], **options: Any) -> Any:
+        if argv[0] == "tar":
+            modes.append(stat.filemode(Path(argv[argv.index("-cf") + 1]).stat().st_mode))
+        return as_root(argv, **options)
+
+    monkeypatch.setattr(archive, "as_root", looking)
+    archive.export(saves.find(lab, "b"), lab.paths, tmp_path / "b.save")
+    assert modes == ["-rw-------"]
+    assert stat.filemode((tmp_path / "b.save").stat().st_mode) == "-rw-------"
 
 
 def test_save_of_another_machine_is_taken_and_its_files_are_the_nodes(
