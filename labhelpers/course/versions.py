@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from labhelpers.course import placing
+from labhelpers.course.chapters import clone_root
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
@@ -21,11 +26,14 @@ ON_NODES = {
 }
 """Which node tells the version of what, and how. A chapter may have to install it first."""
 SECONDS = 10.0
+"""For each of them, and for a command here."""
 
 
 def lab_versions(lab: Lab) -> dict[str, str]:
-    """Versions of what is installed on the nodes; what is not there, or can't be asked now, is left out."""
-    found = {}
+    """The nodes' image, and the versions of what is installed on them; what is not there, or can't be asked now, is
+    left out.
+    """
+    found = {"image": str(placing.description(lab.paths)["image"])}
     for name, (node, command) in ON_NODES.items():
         answer = lab.nodes[node].try_run(command, timeout=SECONDS)
         version = answer.stdout.strip()
@@ -43,12 +51,32 @@ def packages() -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Names and versions of what the course runs on, on this machine."""
     found = {
-        "patroni-workshop": _version("patroni-workshop"),
+        "patroni-workshop": _course(),
         "system": _system(),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "lxc": _said(["lxc-start", "--version"]),
     }
     return found | {name: _version(name) for name in PACKAGES}
+
+
+def _course() -> str:
+    """The package's version and, in a clone, the commit (``-dirty`` where files differ from it)."""
+    version = _version("patroni-workshop")
+    clone = clone_root()
+    if not (clone / ".git").exists():
+        return version
+    # The clone may be another user's than root's, who runs the batch.
+    said = _said(["git", "-c", f"safe.directory={clone}", "-C", str(clone), "describe", "--always", "--dirty"])
+    return f"{version} {said}".strip()
+
+
+def _said(argv: Sequence[str]) -> str:
+    """What a command here prints; "" where it is not there or fails."""
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def _version(package: str) -> str:

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from labhelpers.course import batch
-from labhelpers.course.chapters import chapter_files, foundations, read_course
+from labhelpers.course.chapters import chapter_files, clone_root, foundations, read_course
 from labhelpers.course.errors import NotebooksMissing, ParameterTooLarge, UnknownParameter
 from labhelpers.course.execute import first_line
 from labhelpers.course.generate import generate
@@ -91,6 +91,10 @@ def test_report_is_whole_and_needs_no_other_file(tmp_path):
     assert [found["kind"] for found in report["chapters"][0]["findings"]] == ["outage", "check"]
     assert report["chapters"][0]["cells"][2]["reason"] == "ValueError: <b>no</b>"
     assert report["versions"]["papermill"]
+    commit = report["versions"]["patroni-workshop"].split()[-1].removesuffix("-dirty")
+    asked = ["git", "-c", f"safe.directory={clone_root()}", "-C", str(clone_root()), "rev-parse", "HEAD"]
+    head = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert len(commit) >= 7 and head.startswith(commit), "a report says which commit it is of"
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "31.8" in page and "05.leader" in page and "lease 28.5 s" in page
     assert "<b>no</b>" not in page and "&lt;b&gt;no" in page
