@@ -27,17 +27,23 @@ def test_every_benchmark_takes_the_arguments_it_is_called_with(benchmark: whole.
     assert f"benchmarks.{benchmark.name}" in capsys.readouterr().out
 
 
-def test_one_that_fails_is_told_and_keeps_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [(LabError("no way out"), "✗ no way out"), (AssertionError("no commit"), "✗ AssertionError('no commit')")],
+)
+def test_one_that_fails_is_told_and_keeps_what_it_said(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, told: str
+) -> None:
     def fail(self: whole.Benchmark) -> int:
         print("| half | a table |")
-        raise LabError("no way out")
+        raise problem
 
     monkeypatch.setattr(whole.Benchmark, "run", fail)
     section = whole.measure(whole.BENCHMARKS[0])
     assert not section.reached
-    assert section.text == "| half | a table |\n\n✗ no way out"
+    assert section.text == f"| half | a table |\n\n{told}"
     text = whole.report([section])
-    assert "## How long a lab takes ✗" in text and "`python -m benchmarks.lab --runs 3`" in text
+    assert "## How long a lab takes ✗" in text and "`python -m benchmarks.lab --runs 3 --from-nothing`" in text
 
 
 def test_growth_is_of_all_labs_together() -> None:
