@@ -257,7 +257,9 @@ def main() -> int:
             return
         drawn_before.append(steps)
         broken = arrive(lab, chapter)
-        if broken and done:
+        if broken and not done:
+            raise SystemExit(f"The lab was broken before the first sequence: {broken}")
+        if broken:
             done[-1].broken += broken
         one = run_sequence(lab, cells, chapter, steps)
         done.append(one)
