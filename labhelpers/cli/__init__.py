@@ -131,8 +131,10 @@ def run_guarded(call: Callable[[], Any]) -> int:
         click.echo(f"workshop: {sentence}", err=True)
         return 1
     except (KeyboardInterrupt, click.Abort):
-        sentence = tr("interrupted. The same command goes on where it stopped.",
-                      "interrompu. La même commande reprendra là où elle s'est arrêtée.")  # fmt: skip
+        sentence = tr(
+            "interrupted. The same command can be given again: what is half done is finished or undone.",
+            "interrompu. La même commande peut être relancée : ce qui est à moitié fait sera achevé ou défait.",
+        )
         click.echo(f"\nworkshop: {sentence}", err=True)
         return INTERRUPTED
     return answer if isinstance(answer, int) else 0

@@ -107,7 +107,8 @@ def doctor(lab: str) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    found = list(diagnose(lab))
+    with Console(stderr=True).status(tr("Looking at this machine", "Examen de cette machine")):
+        found = list(diagnose(lab))
     subjects = max(len(each.subject) for each in found)
     sights = max(len(each.found) for each in found)
     console = Console()

@@ -21,7 +21,13 @@ def complete_incidents(ctx: click.Context, param: click.Parameter, incomplete: s
 
 @click.command(name="break")
 @lab_option
-@click.option("--minutes", type=float, default=5.0, show_default=True, help="Undone by itself then; 120 at most.")
+@click.option(
+    "--minutes",
+    type=float,
+    default=5.0,
+    show_default=True,
+    help="Minutes after which it is undone by itself; 120 at most.",
+)
 @click.argument("incident", required=False, shell_complete=complete_incidents)
 @click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=complete_nodes)
 def break_(lab: str, minutes: float, incident: str | None, nodes: tuple[str, ...]) -> None:
@@ -43,7 +49,9 @@ def break_(lab: str, minutes: float, incident: str | None, nodes: tuple[str, ...
     opened = open_lab(lab)
     tell_what_was_cut_off(lab)
     engine = incidents.engine(opened)
+    _say(tr("looking at the cluster, to predict", "examen du cluster, pour prédire"))
     before, timing = engine.situation(), engine.world.timing()  # a prediction is made beforehand
+    _say(str(kind.title))
     running = incidents.inject(opened, incident, *nodes, minutes=minutes, owned=False)
     where = " ".join(running.nodes)
     undo, prediction = command("heal", lab), kind.predicted(timing, before, running.nodes)
@@ -53,6 +61,10 @@ def break_(lab: str, minutes: float, incident: str | None, nodes: tuple[str, ...
     )  # fmt: skip
     click.echo(tr(f"Watch: {kind.to_watch}. After the healing: {kind.expected}",
                   f"À observer : {kind.to_watch}. Une fois réparé : {kind.expected}"))  # fmt: skip
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"… {sentence}", err=True)
 
 
 def _list_incidents() -> None:
@@ -77,7 +89,7 @@ def heal(lab: str) -> int:
     from labhelpers.lab import open_lab
 
     tell_what_was_cut_off(lab)
-    report = incidents.heal(open_lab(lab), progress=lambda sentence: click.echo(f"… {sentence}", err=True))
+    report = incidents.heal(open_lab(lab), progress=_say)
     for sentence in report.sentences:
         click.echo(sentence)
     return 0 if report.ok else 1

@@ -82,7 +82,9 @@ def saves(
 
     paths = LabPaths(lab)
     if deleted:
-        course_saves.delete(lab, deleted)
+        with steps() as report:
+            report(tr("Removing what only this save needs", "Suppression de ce qui ne sert qu'à cette sauvegarde"), {})
+            course_saves.delete(lab, deleted)
         click.echo(tr(f"The save {deleted!r} is gone.", f"La sauvegarde {deleted!r} est supprimée."))
     if exported:
         with steps() as report:
