@@ -21,6 +21,8 @@ case "$LXC_HOOK_TYPE" in
       echo "a goto or a save of this lab was interrupted: finish it first with './workshop up --lab $lab'" >&2
       exit 1
     fi
+    # The hook of a stop that was just before may be about to take it away.
+    for _ in {1..20}; do mountpoint -q "$root" || break; sleep 0.1; done
     mountpoint -q "$root" && exit 0
     layers="$(paste -sd: "$node/layers")"
     mkdir -p "$node/work"
@@ -28,6 +30,6 @@ case "$LXC_HOOK_TYPE" in
     mount -t overlay "workshop-$LXC_NAME" -o "redirect_dir=off,metacopy=off,index=off,lowerdir=$layers,upperdir=$node/upper,workdir=$node/work" "$root"
     ;;
   post-stop)
-    if mountpoint -q "$root"; then umount -l "$root"; fi
+    umount -l "$root" 2>/dev/null || ! mountpoint -q "$root"
     ;;
 esac

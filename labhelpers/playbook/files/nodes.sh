@@ -144,7 +144,8 @@ remove() {
   for node in $NODES; do
     is_ours "$node" || continue
     lxc-wait -P "$LXC_PATH" -n "$node" -s STOPPED -t 20
-    ! mountpoint -q "$lab_dir/nodes/$node/root" || umount -l "$lab_dir/nodes/$node/root"
+    # LXC's hook, which runs after a container is called stopped, may take it away at the same moment.
+    umount -l "$lab_dir/nodes/$node/root" 2>/dev/null || ! mountpoint -q "$lab_dir/nodes/$node/root"
     rm -rf --one-file-system "${LXC_PATH:?}/$node" "$lab_dir/nodes/$node"
   done
   rm -rf --one-file-system "$lab_dir/nodes"
