@@ -45,6 +45,7 @@ Report = Callable[[str, Mapping[str, str]], None]
 SSH_BANNER_SECONDS = 2.0
 WARMUP_SECONDS = 1800.0
 TICK_SECONDS = 0.1
+LOOK_AGAIN_SECONDS = 0.05
 
 ENDS_WITH_US = """
 exec 3<&0
@@ -68,15 +69,25 @@ def locked(lab: str, waiting: Callable[[], None] = lambda: None) -> Iterator[Non
     path = LabPaths(lab).lock
     while True:
         with _open_lock(path) as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _taken_soon(lock):
                 waiting()
                 fcntl.flock(lock, fcntl.LOCK_EX)
             # Who destroyed the lab meanwhile took the file away: another one is the lock now.
             if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
                 yield
                 return
+
+
+def _taken_soon(lock: IO[str]) -> bool:
+    """Whether it is ours now. Who only looks (:func:`is_held`) has it for a moment: that is nobody to wait for."""
+    for pause in (LOOK_AGAIN_SECONDS, 0.0):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
 
 
 def _open_lock(path: Path) -> IO[str]:

@@ -101,7 +101,10 @@ class Engine:
         for act in entry.acts:
             moment = act.inject(self.world, entry.id)
             moments.append(time.monotonic() if moment is None else moment)
-        done = replace(entry, since_monotonic=started, acted_monotonic=min(moments))
+        done = replace(
+            entry, since_monotonic=started, acted_monotonic=min(moments),
+            until_monotonic=entry.until_monotonic + started - entry.since_monotonic,  # its time begins with it
+        )  # fmt: skip
         self.journal.write(done)
         return done
 

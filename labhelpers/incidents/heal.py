@@ -22,12 +22,15 @@ from labhelpers.incidents.errors import HealIncomplete
 from labhelpers.incidents.world import ClusterView, World
 from labhelpers.waiting import slowness, wait_until
 
-HEALTHY_WITHIN_SECONDS = 90.0
+HEALTHY_WITHIN_SECONDS = 120.0
+"""A lease that has to run out, a member that diverged and is made again, and a loop of Patroni's."""
 DIVERGED_AFTER_SECONDS = 12.0
 """A member that has replayed more of an old timeline than the leader's contains: a rewind has this long to mend it."""
 STUCK_AFTER_SECONDS = 35.0
 """A member that could follow and does not stream: it may be recovering from its crash, or wait for Patroni's loop."""
 PROBE_SECONDS = 10.0
+INIT = "1"
+"""The process that is a node's init, which no signal from inside wakes."""
 SETTLE_SECONDS = 15.0
 ROUNDS = 3
 UNDOINGS = 2
@@ -107,7 +110,7 @@ for unit in {units}; do
   case $(systemctl is-active "$unit" 2>/dev/null) in active|activating|reloading) ;; *) echo "down $unit" ;; esac
 done
 ps -eo pid=,stat=,comm= | while read -r pid stat comm; do
-  case $stat in T*) case $comm in patroni*|postgres|etcd) echo "suspended $pid $comm" ;; esac ;; esac
+  case $stat in T*) case $comm in patroni*|postgres|etcd|systemd) echo "suspended $pid $comm" ;; esac ;; esac
 done
 if command -v psql >/dev/null; then
   paused="select 'paused' from (select 1) x where pg_is_in_recovery() and pg_is_wal_replay_paused()"
@@ -180,7 +183,7 @@ def heal(
     wait: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> HealReport:
-    """Undo everything, mend the rest, wait until the lab is healthy, ``within_seconds`` of the beginning.
+    """Undo everything, mend the rest, and then wait ``within_seconds`` at most until the lab is healthy.
 
     What one node did, and a lab that is not healthy by then, is in the report. Raises :class:`JournalBusy`.
     """
@@ -195,7 +198,7 @@ def heal(
         report.unresolved = [*stuck, *left]
         known = {entry.id for entry in engine.active()}
     if wait and members:
-        _wait_until_healthy(engine, report, members, known, started + within_seconds, progress)
+        _wait_until_healthy(engine, report, members, known, within_seconds, progress)
     report.seconds = time.monotonic() - started
     for sentence in report.sentences[-1:]:
         engine.say(sentence)
@@ -286,15 +289,15 @@ def _mend(world: World, residue: Residue) -> None:
         world.remove_client_namespace()
     elif residue.kind == "slow-link":
         world.network.unslow(world.topology.node(node).interface)
+    elif residue.kind == "unreachable" or (residue.kind == "suspended" and residue.detail.split()[0] == INIT):
+        world.start(node)  # held at its start, by a goto that was cut off
+        reach(world, node)
     elif residue.kind == "suspended":
         run_on(world, node, f"kill -CONT {residue.detail.split()[0]}")
     elif residue.kind == "service-down":
         run_on(world, node, f"systemctl restart --no-block {residue.detail}")
     elif residue.kind == "replay-paused":
         run_on(world, node, RESUME_REPLAY)
-    elif residue.kind == "unreachable":
-        world.start(node)  # held at its start, by a goto that was cut off
-        reach(world, node)
 
 
 def _wait_until_healthy(
@@ -302,7 +305,7 @@ def _wait_until_healthy(
     report: HealReport,
     expected: Sequence[str],
     known: Set[str],
-    deadline: float,
+    within_seconds: float,
     progress: Callable[[str], None],
 ) -> None:
     """One leader, the others streaming, one timeline. A member that diverged is made again from the leader, once.
@@ -326,7 +329,10 @@ def _wait_until_healthy(
             return False
         if seen.healthy(expected):
             return world.is_confirmed()
-        for member in _sick(seen, expected):
+        sick = _sick(seen, expected)
+        for recovered in sick_since.keys() - set(sick):
+            del sick_since[recovered]
+        for member in sick:
             sick_for = time.monotonic() - sick_since.setdefault(member, time.monotonic())
             if member not in reinitialised and _is_lost(world, member, sick_for / slowness()):
                 try:
@@ -339,7 +345,7 @@ def _wait_until_healthy(
         return False
 
     try:
-        wait_until(healthy, what="cluster", within=max(1.0, deadline - time.monotonic()), every=0.5)
+        wait_until(healthy, what="cluster", within=within_seconds, every=0.5)
         report.healthy = None if broken_again() else True
     except LabError:
         report.healthy = False

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -249,7 +250,7 @@ class Journal:
         return found
 
     def _write(self, path: Path, data: dict[str, Any]) -> None:
-        beside = path.with_suffix(f".{os.getpid()}.part")
+        beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with beside.open("w", encoding="utf-8") as file:

@@ -42,7 +42,7 @@ RETRY_SECONDS = 5.0
 """After an undoing that failed."""
 STILL_ACTING_SECONDS = 3.0
 """A command that the dead process started may still be at work: undone before it acts, an incident would stay."""
-ON_DUTY_SECONDS = 10.0
+ON_DUTY_SECONDS = 30.0
 """From its start until it holds its lock (measured: 0.6 s, and 4 s on a machine that is busy)."""
 SECOND_ONE_SECONDS = 2.0
 SETTLED_SECONDS = 3.0

@@ -87,6 +87,7 @@ class Sampler:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
         self.error: BaseException | None = None
 
     # -- life
@@ -100,6 +101,7 @@ class Sampler:
 
     def stop(self, within: float = 5.0) -> None:
         """End it, and wait for that ``within`` seconds at most; may be called twice."""
+        self._stopping.set()
         loop, main = self._loop, self._main
         if loop is not None and main is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just closed
@@ -119,6 +121,8 @@ class Sampler:
 
     async def _run(self) -> None:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
+        if self._stopping.is_set():  # before there was anything to cancel
+            return
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.watch.run())

@@ -89,8 +89,9 @@ class Session:
             self.clients = [make_client(lab, each) for each in clients]
             self._writer = RecordingWriter(self.path)
             on_failure.callback(self._writer.close)
+            at, wall = _both_clocks()
             self.header = Header(
-                at=time.monotonic(), wall=time.time(), name=self.name, lab=lab.name, scope=topology.scope,
+                at=at, wall=wall, name=self.name, lab=lab.name, scope=topology.scope,
                 members=topology.postgres, etcd=topology.etcd, ttl_seconds=self.timing.ttl_seconds,
                 loop_wait_seconds=self.timing.loop_wait_seconds,
                 retry_timeout_seconds=self.timing.retry_timeout_seconds,
@@ -386,6 +387,18 @@ def recording(
         yield session
     finally:
         session.stop()
+
+
+def _both_clocks() -> tuple[float, float]:
+    """This instant, by the monotonic clock and by the calendar (seconds); the closest of three readings, for a busy
+    machine may pause between two.
+    """
+    readings: list[tuple[float, float, float]] = []
+    for _ in range(3):
+        at, wall = time.monotonic(), time.time()
+        readings.append((time.monotonic() - at, at, wall))
+    _, at, wall = min(readings)
+    return at, wall
 
 
 def _timing(lab: Lab) -> Timing:

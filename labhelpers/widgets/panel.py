@@ -91,7 +91,7 @@ class Panel:
 
     def _just_turned(self) -> set[str]:
         now = time.monotonic()
-        return {kind for kind, at in self._turned.items() if now - at < TURN_SECONDS}
+        return {kind for kind, at in list(self._turned.items()) if now - at < TURN_SECONDS}
 
     def _card_clicked(self, kind: str, *nodes: str) -> Future[Incident | None] | None:
         """Inject it, or undo it where it runs."""

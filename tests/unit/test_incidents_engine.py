@@ -14,7 +14,7 @@ import pytest
 from labhelpers.errors import UnknownNode, UsageProblem
 from labhelpers.incidents.acts import PauseReplay
 from labhelpers.incidents.catalogue import CATALOGUE
-from labhelpers.incidents.engine import Engine, checked_minutes
+from labhelpers.incidents.engine import DEFAULT_MINUTES, Engine, checked_minutes
 from labhelpers.incidents.errors import (
     HealIncomplete,
     IncidentFailed,
@@ -108,6 +108,7 @@ def test_journal_tells_the_moment_at_which_the_act_was_done(world: ScriptedWorld
     def watchman() -> None:
         [entry] = engine.active()
         assert entry.acted_monotonic is None
+        time.sleep(0.05)  # what the watchman takes to come is not the incident's time
         written.append(time.monotonic())
 
     written: list[float] = []
@@ -116,6 +117,7 @@ def test_journal_tells_the_moment_at_which_the_act_was_done(world: ScriptedWorld
     assert engine.active() == [entry]
     assert entry.acted_monotonic is not None
     assert written[0] <= entry.since_monotonic <= entry.acted_monotonic <= time.monotonic()
+    assert entry.until_monotonic - entry.since_monotonic == pytest.approx(DEFAULT_MINUTES * 60, abs=0.001)
 
 
 def test_journal_that_cannot_be_written_means_no_injection(engine: Engine, world: ScriptedWorld) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -151,6 +152,27 @@ def test_each_residue_inside_a_node_has_its_cure(engine: Engine, world: Scripted
     assert any("kill -CONT 412" in script for script in world.scripts_on("pg-2"))
     assert any("pg_wal_replay_resume" in script for script in world.scripts_on("pg-3"))
     assert len(progressed) == 3
+
+
+def test_init_that_is_held_is_let_go_from_outside(engine: Engine, world: ScriptedWorld) -> None:
+    world.answers["pg-2"] += "suspended 1 systemd\n"
+
+    def let_go(_: str) -> None:
+        world.answers["pg-2"] = f"has patroni@{world.topology.scope}\n"
+
+    report = heal(engine, progress=let_go)
+    assert report.ok and len(report.mended) == 1
+    assert not any("kill -CONT" in script for script in world.scripts_on("pg-2"))
+
+
+def test_member_that_recovered_and_falls_ill_again_has_its_time_again(engine: Engine, world: ScriptedWorld) -> None:
+    ill = ClusterView((MemberView("pg-1", "replica", "running", 2), *led_by_pg_2()))
+    other = ClusterView((MemberView("pg-1", "replica", "streaming", 3), MemberView("pg-2", "leader", "running", 3)))
+    began = time.monotonic()
+    world.diverged = {"pg-1"}
+    world.cluster = lambda: other if 5 < time.monotonic() - began < 8 else ill  # type: ignore[method-assign]
+    heal(engine, within_seconds=16)
+    assert world.reinitialised == []
 
 
 def test_service_that_a_chapter_has_not_set_up_yet_is_no_residue(world: ScriptedWorld) -> None:

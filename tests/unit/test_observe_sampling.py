@@ -9,8 +9,10 @@ import pytest
 from labhelpers.observe.patroni_answer import read_answer
 from labhelpers.observe.quorum import QuorumJudge
 from labhelpers.observe.records import MemberSample
-from labhelpers.observe.sampler import lag_behind, read_etcd_status
+from labhelpers.observe.sampler import Sampler, lag_behind, read_etcd_status
 from labhelpers.observe.states import StatesReader
+from labhelpers.topology import load_topology
+from labhelpers.waiting import wait_until
 
 LEADER = {"state": "running", "role": "primary", "timeline": 3, "xlog": {"location": 5000}}
 REPLICA = {
@@ -21,6 +23,14 @@ REPLICA = {
 
 def sample(body: dict[str, object]) -> MemberSample:
     return read_answer(body, at=1.0, member="pg-1", node_state="running", took_seconds=0.01)
+
+
+def test_stop_before_the_thread_has_begun_is_heard() -> None:
+    sampler = Sampler(load_topology("test"), lambda _: None, states=dict, may_send=lambda: False)
+    sampler.stop()
+    sampler.start()
+    wait_until(lambda: not sampler.running, what="the sampler's end", within=10)
+    assert sampler.error is None
 
 
 def test_leader_is_not_in_recovery_and_has_a_position() -> None:
