@@ -253,6 +253,6 @@ def one_history(lab: Lab) -> Iterator[Finding]:
 
 def _story(lab: Lab, node: str) -> tuple[int, int]:
     """How many rows the clients' table has there, and on which timeline the node is."""
-    status = lab.patroni.node_status(node) or {}
+    status = lab.patroni.node_status(node, timeout=10) or {}
     _, rows = lab.postgres.query(node, "select count(*) from journal")
     return int(rows[0][0]), int(status.get("timeline") or 0)
