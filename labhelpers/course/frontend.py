@@ -28,6 +28,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         # The chapters' names in full.
         "showLastModifiedColumn": False,
     },
+    # Milliseconds. On a busy machine the kernel's first completion takes more than the one second that is the default.
+    "@jupyterlab/completer-extension:manager": {"providerTimeout": 10_000},
     "@jupyterlab/terminal-extension:plugin": {"fontSize": 13},
 }
 
