@@ -27,6 +27,9 @@ GROUPS = {"notebooks": ("papermill", "nbval")}
 LONG_ONLY = ("tour",)
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """The unit tests run last, and need a processor where all others need a lab."""
+TWO_AT_ONCE = "2"
+"""What else runs on the machine may double what a lab takes: the factor for waits (``WORKSHOP_SLOWNESS``) that are
+not told another one. A wait for what comes takes no longer by it."""
 
 
 @click.command()
@@ -67,7 +70,7 @@ def test(what: tuple[str, ...], everything: bool, expression: str | None) -> Non
             interrupted = True
         results, total = dict(runner.results), runner.total()
     if not os.environ.get(KEEP_LABS):
-        _remove_labs(_test_labs() - labs_before)
+        total += Counts(broken=_remove_labs(_test_labs() - labs_before))
     seconds = time.monotonic() - begun
     click.echo()
     for failure in total.failures:
@@ -90,12 +93,18 @@ def _test_labs() -> set[str]:
     return {path.name for path in (STATE / "labs").glob("test-*")}
 
 
-def _remove_labs(names: set[str]) -> None:
-    """The labs that the tests made: parts share some, so none of the parts takes them down."""
+def _remove_labs(names: set[str]) -> tuple[str, ...]:
+    """The labs that the tests made: parts share some, so none of the parts takes them down. What stayed there."""
+    from labhelpers.errors import LabError
     from labhelpers.lifecycle import destroy
 
+    left = []
     for name in sorted(names):
-        destroy(name)
+        try:
+            destroy(name)
+        except LabError as problem:
+            left.append(f"down --lab {name} ({problem})")
+    return tuple(left)
 
 
 def _require_sources(root: Path) -> None:
@@ -166,7 +175,7 @@ def _part(name: str, language: Language, expression: str | None, everything: boo
     selection = ["-k", expression] if expression else []
     if not everything:
         selection += ["-m", "not long"]
-    environment: dict[str, str] = {}
+    environment = {} if name == "unit" else {"WORKSHOP_SLOWNESS": os.environ.get("WORKSHOP_SLOWNESS") or TWO_AT_ONCE}
     if name == "papermill":
         arguments = ["tests/notebooks/test_papermill.py"]
         environment["WORKSHOP_TEST_PAPERMILL"] = language

@@ -176,6 +176,18 @@ def await_in_cell(page: Page, text: str, selector: str) -> None:
     wait_until(is_visible, what=f"{selector} in the cell with {text}", within=60)
 
 
+def standing_still(look: Callable[[], T]) -> T:
+    """What is seen twice, a second apart."""
+    seen = [look()]
+
+    def is_still() -> bool:
+        seen.append(look())
+        return seen[-1] == seen[-2]
+
+    wait_until(is_still, what="the page to stand still", within=30, every=1.0)
+    return seen[-1]
+
+
 def holds(expectation: Callable[[], None]) -> bool:
     """Whether what is expected of the page is so, within the expectation's own time."""
     with suppress(AssertionError):

@@ -24,6 +24,7 @@ from tests.browser.jupyterlab import (
     run_cell,
     settled,
     sideways,
+    standing_still,
 )  # fmt: skip
 from tests.live.incident_lab import lxc_state
 
@@ -76,7 +77,7 @@ def test_button_breaks_once_is_seen_and_heal_brings_back(lab: Lab, page: Page) -
     page.locator("button.workshop-heal").click()
     expect(tile(page, node)).not_to_have_class("workshop-tile frozen")
     nothing_runs(lab)
-    expect(page.locator(".workshop-foot")).to_contain_text("healthy")
+    expect(page.locator(".workshop-foot")).to_contain_text("Cluster healthy")
     assert lxc_state(lab, node) == "RUNNING"
 
 
@@ -87,8 +88,10 @@ def test_panel_works_by_keyboard(lab: Lab, page: Page) -> None:
     wait_until(lambda: len(incidents.active(lab)) == 1, what="one incident", within=30)
     expect(button(page, "Lose one etcd node")).to_have_text(re.compile("Thaw"))
     expect(button(page, "Lose one etcd node")).to_be_focused()
+    more_time = page.locator(".workshop-card.runs button", has_text="+5 min")
+    expect(more_time).to_be_visible()
     page.keyboard.press("Tab")
-    expect(page.locator(".workshop-card.runs button", has_text="+5 min")).to_be_focused()
+    expect(more_time).to_be_focused()
     heal = page.locator("button.workshop-heal")
     for _ in range(30):
         if heal.evaluate("heal => heal === document.activeElement"):
@@ -97,7 +100,7 @@ def test_panel_works_by_keyboard(lab: Lab, page: Page) -> None:
     expect(heal).to_be_focused()
     page.keyboard.press("Space")
     nothing_runs(lab)
-    expect(page.locator(".workshop-foot")).to_contain_text("healthy")
+    expect(page.locator(".workshop-foot")).to_contain_text("Cluster healthy")
     expect(heal).to_be_focused()
 
 
@@ -150,7 +153,7 @@ def test_frozen_primary_is_followed_on_the_chart_healed_and_read_later(lab: Lab,
     expect(chart.locator(".gtitle, .annotation-text", has_text=new_leader)).to_be_visible(timeout=FAILOVER_MILLISECONDS)
     page.locator("button.workshop-heal").click()
     foot = page.locator(".workshop-foot")
-    expect(foot).to_contain_text("healthy", timeout=FAILOVER_MILLISECONDS)
+    expect(foot).to_contain_text("Cluster healthy", timeout=FAILOVER_MILLISECONDS)
     expect(foot).to_contain_text(re.compile(r"Clients waited .* s, now served by pg-[23]\. Predicted 20–43 s"))
     expect(page.locator(".workshop-log")).to_contain_text("takes the key")
     nothing_runs(lab)
@@ -158,11 +161,13 @@ def test_frozen_primary_is_followed_on_the_chart_healed_and_read_later(lab: Lab,
 
     ran(run_cell(page, RECORDING_ENDS))
     await_in_cell(page, RECORDING, DRAWN)
-    title, bars = chart.locator(".gtitle").text_content() or "", chart.locator(".barlayer .point").count()
+    title, bars = standing_still(
+        lambda: (chart.locator(".gtitle").text_content(), chart.locator(".barlayer .point").count())
+    )
     page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     page.reload()
     opened(page)
     await_kernel(page)
     await_in_cell(page, RECORDING, DRAWN)
-    expect(chart.locator(".gtitle")).to_have_text(title)
+    expect(chart.locator(".gtitle")).to_have_text(title or "")
     expect(chart.locator(".barlayer .point")).to_have_count(bars)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,9 @@ def test_click_leads_to_the_same_place_in_the_other_language(page: Page) -> None
 
 def follow_to_french(page: Page) -> None:
     here = page.locator(f"{FRONT} .jp-MarkdownCell", has=page.locator("h2", has_text="Three trades"))
-    here.get_by_role("link", name="Français").click()
+    link = here.get_by_role("link", name="Français")
+    expect(link).to_have_attribute("data-commandlinker-command", re.compile("."))  # before, the browser would leave
+    link.click()
     page.wait_for_function("window.jupyterapp.shell.currentWidget?.context?.path === 'fr/01_principles.ipynb'")
 
 

@@ -107,7 +107,10 @@ def test_a_lab_that_root_began_from_a_clone_that_is_gone_becomes_the_users(machi
     machine.clone(REPOSITORY, "/opt/elsewhere")
     as_root = "sudo env PYTHONPATH=/opt/elsewhere .venv/bin/python"
     typed(machine, f"{as_root} -m labhelpers.cli up --lab taken")
-    watched = "from labhelpers import incidents, lab; incidents.watchman.ensure(lab.open_lab('taken'), kernel_pid=1)"
+    watched = (
+        "from labhelpers import incidents, lab; taken = lab.open_lab('taken'); "
+        "incidents.watchman.ensure(taken, kernel_pid=1); incidents.watchman.ensure_on_duty(taken)"
+    )
     typed(machine, f'{as_root} -c "{watched}"')
     typed(machine, "sudo install -d /var/lib/patroni-workshop/labs/taken/jupyter/workspaces; sudo rm -r /opt/elsewhere")
     assert machine.run("./workshop ssh --lab taken pg-1 hostname", cwd=COURSE).returncode != 0

@@ -123,12 +123,19 @@ def test_of_two_ups_at_once_the_second_waits_and_says_so() -> None:
     lifecycle.destroy(LAB)
     first = subprocess.Popen([*WORKSHOP, "up", "--lab", LAB], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: first.stderr.readline(), what="the first up to begin", within=20)
-    second = workshop("up", "--lab", LAB)
-    assert first.wait(timeout=120) == 0
-    first.communicate()
-    assert second.returncode == 0
-    assert "waiting for it" in second.stderr
-    assert "already" in second.stdout
+    first.send_signal(signal.SIGSTOP)  # else it may be done before the second looks
+    second = subprocess.Popen(
+        [*WORKSHOP, "up", "--lab", LAB], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        said = wait_until(lambda: second.stderr.readline(), what="the second up's word", within=20)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert "waiting for it" in said
+    first.communicate(timeout=120)
+    told, _ = second.communicate(timeout=120)
+    assert first.returncode == second.returncode == 0
+    assert "already" in told
 
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])

@@ -117,11 +117,11 @@ def test_jupyterlab_answers_through_the_tunnel(jupyterlab: int, sshd: tuple[int,
             within=30, seen=lambda: said(tmp_path),
         )  # fmt: skip
         assert ssh.poll() is None, said(tmp_path)
-        assert answers(near, "not-the-token") == 403
+        wait_until(lambda: answers(near, "not-the-token") == 403, what="a refusal", within=30)
 
 
 def test_jupyterlab_listens_on_the_loopback_alone_and_wants_its_token(jupyterlab: int) -> None:
     listening = [line.split()[3] for line in output_of("ss", "-Hltn").splitlines() if f":{jupyterlab} " in line]
     assert listening
     assert {address.rpartition(":")[0] for address in listening} <= {"127.0.0.1", "[::1]"}
-    assert answers(jupyterlab, "") == 403
+    wait_until(lambda: answers(jupyterlab, "") == 403, what="a refusal", within=30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from functools import partial
 
-from labhelpers.errors import PostgresUnreachable
+from labhelpers.errors import LabError
 from labhelpers.incidents.acts import Freeze
 from labhelpers.incidents.catalogue import CATALOGUE
 from labhelpers.incidents.situation import candidates
@@ -97,13 +97,13 @@ def ensure_app(lab: Lab) -> None:
         sql = f"create role app login password '{password}'; grant pg_monitor to app"
         lab.nodes[leader].run(f'psql -qc "{sql}" && createdb -O app app', user="postgres")
     for node in lab.topology.postgres:
-        wait_until(partial(_lets_app_in, lab, node), what=f"the role app to be let in on {node}", within=30)
+        wait_until(partial(_lets_app_in, lab, node), what=f"the role app to be let in on {node}", within=90)
 
 
 def _lets_app_in(lab: Lab, node: str) -> bool:
     try:
         return bool(lab.postgres.query(node, "select 1"))
-    except PostgresUnreachable:
+    except LabError:
         return False
 
 

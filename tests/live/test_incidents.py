@@ -108,7 +108,7 @@ def test_node_without_power_is_stopped_and_comes_back(lab: Lab, kind: str) -> No
     [node] = running.nodes
     eventually(lambda: eyes.lxc_state(lab, node) == "STOPPED", f"{node} stopped", within=60)
     if kind == "primary-shutdown":
-        eventually(lambda: lab.patroni.leader() not in (None, node), "another leader", within=60)
+        lab.patroni.wait_for_leader(*(name for name in lab.topology.postgres if name != node), within=60)
     assert incidents.heal(lab).ok
     is_clean(lab)
     if kind != "primary-power-cut":
@@ -200,7 +200,7 @@ def test_client_cut_off_from_the_leader_reaches_the_others_and_its_ssh(lab: Lab)
 def test_lagging_replica_receives_and_does_not_replay_for_longer_than_patronis_loop(lab: Lab) -> None:
     before = led_by(lab)
     [node] = incidents.inject(lab, "replica-lag").nodes
-    leader = lab.patroni.leader() or ""
+    leader = lab.patroni.wait_for_leader(within=30)
     replayed = eyes.sql(lab, node, "select pg_last_wal_replay_lsn()")
     began = time.monotonic()
     eyes.sql(lab, leader, "create table if not exists lag(i int); insert into lag select generate_series(1, 20000)")
@@ -228,7 +228,8 @@ def test_slow_link_is_shaped(lab: Lab) -> None:
 def test_residue_left_on_purpose_is_found_and_healed(lab: Lab) -> None:
     """The positive control: without it, a check that finds nothing proves nothing."""
     path = str(lab.topology.lxc_path)
-    replica = next(node for node in lab.topology.postgres if node != lab.patroni.leader())
+    leader = lab.patroni.wait_for_leader(within=30)
+    replica = next(node for node in lab.topology.postgres if node != leader)
     eyes.command("lxc-freeze", "-P", path, "-n", "e3")
     eyes.inside(lab, replica, "systemctl stop patroni@17-main")
     eyes.command("nft", "add", "table", "bridge", lab.topology.group.replace("-", "_"))

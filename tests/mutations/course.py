@@ -9,13 +9,16 @@ from labhelpers.course import saves
 from labhelpers.course.chapters import chapter_files
 from labhelpers.course.execute import execute_notebook
 from labhelpers.course.kernels import ensure_kernels
+from labhelpers.errors import WaitTimeout
 from labhelpers.lab import Lab
+from labhelpers.waiting import wait_until
 
 FOUNDATION = "90"
 """It starts from a whole cluster, with its clients."""
 
 ONE_AFTER_ANOTHER = ("08", "09", "10")
 """What a mutation changes and that state has not got. ``goto`` would undo each of them for the next."""
+SETTLED_SECONDS = 8.0
 
 
 def go_through_the_course(lab: Lab) -> None:
@@ -34,7 +37,15 @@ def go_through_the_course(lab: Lab) -> None:
 
 
 def is_done(lab: Lab, chapter: str) -> bool:
-    return all(run_check(lab, check.name).passed for check in checks_of(chapter))
+    """Whether its checks pass; one that does not is looked at for some seconds, for a lab is never still."""
+
+    def holds() -> bool:
+        return all(run_check(lab, check.name).passed for check in checks_of(chapter))
+
+    try:
+        return wait_until(holds, what=f"chapter {chapter}", within=SETTLED_SECONDS, every=1)
+    except WaitTimeout:
+        return False
 
 
 def _say(text: str) -> None:
