@@ -13,9 +13,10 @@ from IPython.core import magic_arguments
 from IPython.core.magic import cell_magic, magics_class, no_var_expand
 
 from labhelpers.errors import CommandFailed, LabError, UsageProblem
-from labhelpers.i18n import tr
+from labhelpers.i18n import plural, tr
 from labhelpers.magics.arguments import interpolate, nodes_of, parse
 from labhelpers.magics.base import WorkshopMagics
+from labhelpers.magics.blocks import FOLD_ABOVE
 from labhelpers.magics.errors import Interrupted
 from labhelpers.widgets.look import BAD, GOOD, MONO, MUTED, NotebookCanvas, colour_of, escape
 
@@ -87,7 +88,8 @@ def merged(diffs: Mapping[str, str]) -> list[tuple[list[str], str]]:
     return [(nodes, change) for change, nodes in groups.items()]
 
 
-def diff_html(nodes: Sequence[str], change: str, path: str, colour: str) -> str:
+def diff_html(nodes: Sequence[str], change: str, path: str, colour: str, *, folded: bool = False) -> str:
+    """The nodes, and what changed on them; ``folded``: only how many lines, until it is opened."""
     lines = []
     for line in change.splitlines():
         look = {"+": f"color:{GOOD}", "-": f"color:{BAD}"}.get(line[:1], MUTED)
@@ -99,12 +101,19 @@ def diff_html(nodes: Sequence[str], change: str, path: str, colour: str) -> str:
         if lines
         else f'<div style="{MUTED};font-size:0.9em">{tr("already so", "déjà ainsi")}</div>'
     )
+    head = f"{MUTED};font-size:0.9em"
+    if folded and lines:
+        count = tr(plural(len(lines), "changed line", "changed lines"),
+                   plural(len(lines), "ligne modifiée", "lignes modifiées"))  # fmt: skip
+        summary = f'<summary style="{head};cursor:pointer">{escape(path)} · {count}</summary>'
+        told = f"<details>{summary}{body}</details>"
+    else:
+        told = f'<div style="{head}">{escape(path)}</div>{body}'
     return (
         f'<div style="display:flex;border-left:3px solid {colour};margin:0 0 5px 0">'
         f'<div style="min-width:4.6em;padding:1px 10px;font-weight:600;{MONO};font-size:0.95em">'
         f"{'<br>'.join(escape(node) for node in nodes)}</div>"
-        f'<div style="flex:1 1 auto;min-width:0px;overflow-x:auto">'
-        f'<div style="{MUTED};font-size:0.9em">{escape(path)}</div>{body}</div></div>'
+        f'<div style="flex:1 1 auto;min-width:0px;overflow-x:auto">{told}</div></div>'
     )
 
 
@@ -189,8 +198,11 @@ class FileMagics(WorkshopMagics):
         names = nodes_of(lab, interpolate(args.nodes, self.names))
         written = write_on_nodes(lab, names, args.path, cell, owner=args.owner, mode=args.mode, append=args.append)
         html, plain = "", []
-        for nodes, change in merged(written.changes):
-            html += diff_html(nodes, change, args.path, colour_of(nodes[0], lab.topology))
+        changes = merged(written.changes)
+        is_long = sum(len(change.splitlines()) + 1 for _, change in changes) > FOLD_ABOVE
+        for nodes, change in changes:
+            colour = colour_of(nodes[0], lab.topology)
+            html += diff_html(nodes, change, args.path, colour, folded=is_long and bool(html))
             plain.append(f"{' '.join(nodes)}  {args.path}\n{change or tr('already so', 'déjà ainsi')}")
         if html:
             NotebookCanvas().draw(html, "\n".join(plain))

@@ -7,12 +7,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from playwright.sync_api import sync_playwright
 
 from labhelpers.course import batch
 from labhelpers.course.book import build_book
@@ -22,7 +24,11 @@ from labhelpers.course.records import ChapterRecord, RunRecord
 from labhelpers.course.report import write_report
 from labhelpers.course.versions import versions
 from labhelpers.i18n import Language
+from labhelpers.magics.blocks import FOLD_ABOVE
 from labhelpers.paths import LabPaths
+from tests.browser.axe import serious_findings
+from tests.browser.jupyterlab import launch, settled
+from tests.browser.test_book import PHONE, reading
 from tests.notebooks import labs
 from tests.notebooks.order import course_foundations
 from tests.notebooks.screen import open_lines
@@ -33,8 +39,6 @@ from tests.unit.book_links import broken
 LANGUAGE: Language = "fr" if os.environ.get("WORKSHOP_TEST_PAPERMILL") == "fr" else "en"
 
 LARGEST_BYTES = 2_000_000
-SCREEN_LINES = 60
-"""On a window of 1,200 pixels; the blocks of a command fold above 40 by themselves, and a table is never cut."""
 
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]
 
@@ -119,7 +123,7 @@ def test_the_output_of_each_cell_fits_a_screen_or_is_folded(course: Course) -> N
         f"{path.name}: {open_lines(cell)} lines of {cell.source[:60]!r}"
         for path, notebook in executed(course)
         for cell in notebook.cells
-        if cell.cell_type == "code" and open_lines(cell) > SCREEN_LINES
+        if cell.cell_type == "code" and open_lines(cell) > FOLD_ABOVE
     ]
     assert long == []
 
@@ -137,9 +141,26 @@ def test_no_secret_of_the_lab_is_in_a_notebook_a_log_or_git(course: Course, tmp_
     assert "README.md" in leaks_in_git({"in the README": "Patroni Workshop"}, clone_root())
 
 
-def test_the_book_of_this_run_is_whole_and_fetches_nothing(course: Course, tmp_path: Path) -> None:
-    book = build_book([course.output], tmp_path / "book")
-    assert broken(book.directory) == []
+@pytest.fixture(scope="module")
+def book(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_book([course.output], tmp_path_factory.mktemp("reading") / "book").directory
+
+
+def test_the_book_of_this_run_is_whole_and_fetches_nothing(book: Path) -> None:
+    assert broken(book) == []
+
+
+def test_pages_of_this_run_have_no_serious_barrier_and_fit_a_phone(book: Path) -> None:
+    with sync_playwright() as playwright, closing(launch(playwright)) as browser:
+        for name in ("04_patroni", "06_loss_of_the_dcs"):
+            address = (book / LANGUAGE / f"{name}.html").as_uri()
+            for scheme in ("light", "dark"):
+                with reading(browser, address, color_scheme=scheme) as page:
+                    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+                    assert settled(lambda page=page: serious_findings(page), []) == []
+            with reading(browser, address, viewport=PHONE, has_touch=True) as page:
+                wide = "document.documentElement.scrollWidth"
+                assert settled(lambda page=page: page.evaluate(wide) <= PHONE["width"], True)
 
 
 def test_a_wrong_command_makes_the_run_fail(course: Course, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from labhelpers.errors import CommandFailed, UsageProblem
-from labhelpers.magics.files import appended, fields_of, merged, present, render
+from labhelpers.magics.files import appended, diff_html, fields_of, merged, present, render
 from labhelpers.magics.sql import Answer, ask_through_psql, assemble, parse_psql
 from labhelpers.nodes import Result
 from tests.unit.scripted_lab import lab, topology
@@ -118,3 +118,10 @@ def test_answers_come_together_with_the_node_first() -> None:
     assert list(frame.columns) == ["node", "a", "refused"]
     assert frame["node"].tolist() == ["pg-1", "pg-2", "pg-3"]
     assert "<td" in frame._repr_html_()
+
+
+def test_folded_change_says_how_much_it_hides() -> None:
+    shown = diff_html(["e2"], "-a\n+b\n+c", "/etc/x", "#000", folded=True)
+    assert "<summary" in shown and "/etc/x · 3 changed lines" in shown and ">+c<" in shown
+    assert "<details" not in diff_html(["e2"], "", "/etc/x", "#000", folded=True)
+    assert "<details" not in diff_html(["e2"], "+b", "/etc/x", "#000")
