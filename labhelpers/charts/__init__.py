@@ -4,6 +4,28 @@
 >>> charts.layers_figure(outage)
 >>> charts.LiveFigure(rec.path, rec.header.members).widget  # follows the recording's file
 
+The figures:
+
+incident        an incident in three bands over one time axis
+layers          where an outage's seconds went, beside what was predicted
+
+Their parts:
+
+digest          a recording boiled down to what a figure shows, in bounded memory
+thinning        series whose memory is bounded
+lanes           who was what, and when
+bands           the three bands, as the arrays of Plotly's traces
+marks           what lies over them: incidents, changes of the leader, the prediction, the outage
+axes            numbers on axes, and how much room a text takes
+palette         colours, the same throughout the course
+
+How they are shown:
+
+live            while it happens
+chart_widget    the Plotly figure beneath, whole whenever a browser meets it
+frozen          in the notebook, readable later and without a kernel
+svg             as a still picture, where no plotly.js is at hand
+
 Nothing heavy is imported before a name is used.
 """
 

@@ -10,6 +10,30 @@
 
 Each incident is on the disk with its inverse before it is injected (:mod:`.journal`); a process of the lab undoes it
 after its time, or when the notebook has died (:mod:`.watchman`).
+
+What there is:
+
+catalogue         the incidents: whom each hits, with which acts, what to watch
+acts              the acts that they are made of, each with its inverse
+situation         the lab at this moment, and who would be hit now
+errors            what can stand in an incident's way
+
+How it is done, and undone:
+
+engine            inject, undo, give more time
+journal           on disk before the act, gone after its undoing
+watchman          the process that undoes what nobody undid
+heal              the journal undone, then what nobody wrote down mended
+owner             who injected an incident, and whether that process is still there
+locks             locks that die with their process
+shield            an act, or its inverse, done whole: signals wait
+eventlog          one log, whoever writes
+
+What it is done to:
+
+world             the one seam to the lab, real or scripted
+network           cuts and slow links, by rules of this machine's network
+client_network    a network of the client's own, so that its way to one node can be cut
 """
 
 from __future__ import annotations

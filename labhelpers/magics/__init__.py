@@ -11,6 +11,34 @@
     %goto CHAPTER                   start anywhere
 
 Errors are :class:`labhelpers.errors.LabError`, one sentence each, never ``UsageError``: nbval would let that pass.
+
+The magics:
+
+commands       ``%%on`` and ``%%host``
+files          ``%%file``
+sqlcell        ``%%sql``
+watch          ``%watch``
+predictions    ``%%predict`` and ``%outcome``
+course         ``%chapter``, ``%check``, ``%hint`` and ``%goto``
+exercise       ``%%solution``
+
+What they do it with:
+
+hostrun        a shell script on this machine, bounded
+typist         answers to a command's prompts, typed as a person would
+sql            SQL on nodes, and one DataFrame of all answers
+conditions     what ``%watch --until`` can wait for
+blocks         what a command prints, one block a node
+checkview      how the result of checks looks
+
+What they share:
+
+base           the session and the notebook's variables
+session        what a notebook remembers between its cells
+arguments      how a magic's line is read
+completion     completion in that line
+names          a missing name, explained: cells are run out of order, too
+errors         the errors that only the magics raise
 """
 
 from __future__ import annotations

@@ -5,6 +5,42 @@
 >>> rec.mark("primary-frozen", "pg-1"); rec.stop()
 >>> rec.outage().sentence(); rec.account()[0].sentence(); rec.show()
 
+The recording:
+
+session           one recording, from its start to its account
+recordings        its file: lines that are written while things happen, and read again at any time
+records           what was seen, as facts: one frozen record each
+lock              one recording of a lab at a time
+stage             the recording begun last, and the place that a panel has for its chart
+audience          whether somebody is there to watch
+lessons           what chapters ask of a recording besides
+tuning            the lease's length and the client's pace, which a batch may set
+
+Who looks:
+
+sampler           the whole lab, four times a second
+states            LXC's state of every node, read from small files
+asking            one HTTP question, one JSON answer
+patroni_answer    the reading of ``GET /patroni``
+probe             one PostgreSQL asked directly, while Patroni is silent
+watch             the leader key, told by etcd the moment it changes
+quorum            whether etcd still has a majority to ask
+key_log           the leader key's changes, for the lab's log of incidents
+incidents_seen    incidents as they come and go, whoever injects them
+by_hand           nodes that a hand froze
+history           what the nodes themselves wrote down
+
+Who writes:
+
+client            a client that writes as an application does, in a process of its own
+client_process    starts and stops it
+
+What it comes to:
+
+outage            the outage, and where its seconds went
+accounting        what became of every commit
+findings          what a batch's report keeps of a recording
+
 The names below are imported at their first use: a client is a process of its own and must start at once.
 """
 
