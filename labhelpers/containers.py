@@ -75,7 +75,10 @@ class Containers:
         return int(answer.stdout) if answer.stdout.strip().isdigit() else None
 
     def freeze(self, *names: str) -> None:
-        """Stop the nodes' time: no process of theirs runs, and their connections stay open. Frozen ones stay so."""
+        """Stop the nodes' time: no process of theirs runs, and their connections stay open. Frozen ones stay so.
+
+        Raises :class:`UnknownNode`, :class:`LabAbsent` and :class:`NotOurs`, before anything is frozen.
+        """
         self._each("lxc-freeze", names, unless="frozen")
 
     def unfreeze(self, *names: str) -> None:
@@ -83,6 +86,8 @@ class Containers:
 
         Where an ``lxc-freeze`` was killed half-way, LXC calls the node FREEZING, and ``lxc-unfreeze`` does nothing and
         exits with 0 (LXC 5.0.2): frozen once more, such a node can be thawed.
+
+        Raises :class:`UnknownNode`, :class:`LabAbsent` and :class:`NotOurs`, before anything is thawed.
         """
         self._each("lxc-unfreeze", names, unless="running")
         for name in self._topology.expand(names):
@@ -91,17 +96,26 @@ class Containers:
                 self._lxc("lxc-unfreeze", name)
 
     def hold(self, *names: str) -> None:
-        """Suspend the nodes' init: their network answers, what runs there goes on, and nothing more is started."""
+        """Suspend the nodes' init: their network answers, what runs there goes on, and nothing more is started.
+
+        Raises :class:`UnknownNode`, :class:`LabAbsent` and :class:`NotOurs`, before anything is held.
+        """
         for name in self._ours(names):
             self._signal_init(name, "STOP")
 
     def release(self, *names: str) -> None:
-        """Let the nodes' init go on. Nothing happens where it does."""
+        """Let the nodes' init go on. Nothing happens where it does.
+
+        Raises :class:`UnknownNode`, :class:`LabAbsent` and :class:`NotOurs`, before anything is released.
+        """
         for name in self._ours(names):
             self._signal_init(name, "CONT")
 
     def start(self, *names: str) -> None:
-        """Start the nodes, or let them go on where they are held. It does not wait for their services."""
+        """Start the nodes, or let them go on where they are held. It does not wait for their services.
+
+        Raises :class:`UnknownNode`, :class:`LabAbsent` and :class:`NotOurs`, before anything is started.
+        """
         log = self._paths.log
         for name in self._ours(names):
             if self.state(name) != "stopped":
@@ -126,7 +140,10 @@ class Containers:
                 self.kill(name)
 
     def kill(self, name: str) -> None:
-        """End the node's processes at once. The kernel closes their connections: alone, this is no power cut."""
+        """End the node's processes at once. The kernel closes their connections: alone, this is no power cut.
+
+        Raises :class:`UnknownNode`, :class:`LabAbsent` and :class:`NotOurs`.
+        """
         self._ours([name])
         self._lxc("lxc-stop", name, "-k", check=False)
         self._lxc("lxc-wait", name, "-s", "STOPPED", "-t", "20", timeout=30)

@@ -117,6 +117,8 @@ class NotOurs(LabError):
 
 
 class NodeNotRunning(LabError):
+    """A login was asked for on a node that is frozen or stopped."""
+
     def __init__(self, node: str, state: str, lab: str | None = None) -> None:
         self.node, self.state = node, state
         heal = command("heal", lab)

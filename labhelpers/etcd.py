@@ -83,6 +83,7 @@ class Etcd:
         self._topology = topology
 
     def url(self, node: str) -> str:
+        """Where the node's etcd serves clients. Raises :class:`UnknownNode`."""
         return f"http://{self._topology.node(node).address}:{PORT}"
 
     @property

@@ -1,8 +1,11 @@
 """Run commands on nodes over SSH, in parallel, as they would be typed there.
 
-One connection a node, kept open: opening one costs as much as ten commands. A command is a script that bash reads from
-its standard input on the node, with the remote ``timeout`` around it; a node that is frozen accepts connections in the
-kernel and never answers, so every step has a bound of its own.
+One connection a node, kept open: opening one costs as much as ten commands. A node that is frozen accepts connections
+in the kernel and never answers, so every step has a bound of its own.
+
+A command is a script, which the node's bash gets as an argument (``bash -c SCRIPT``), with ``timeout`` around it. So
+it stands in the node's list of processes, and its ``input`` too, in base64; only ``env`` travels on the connection's
+standard input.
 """
 
 from __future__ import annotations
@@ -110,7 +113,8 @@ class Node:
         """Run a bash script on the node, as root or as ``user`` after a login, for at most ``timeout`` seconds.
 
         ``input`` is what a person would type to it. ``env`` is set in its environment and shown nowhere. The node's
-        faults (stopped, frozen, no answer) are in the result, never raised.
+        faults (stopped, frozen, no answer) are in the result, never raised. Raises :class:`UsageProblem` where
+        ``timeout`` is not finite, or a name in ``env`` is no variable's.
         """
         bounded(timeout)
         for variable in env or {}:
@@ -335,7 +339,8 @@ class Nodes(Mapping[str, Node]):
     ) -> list[Result]:  # fmt: skip
         """Run the script on the named nodes (or groups) side by side; the results are in node order.
 
-        A silent node costs its own ``timeout`` (seconds) and delays no other. Raises :class:`UnknownNode`.
+        A silent node costs its own ``timeout`` (seconds) and delays no other. Raises :class:`UnknownNode`, and
+        :class:`UsageProblem` as :meth:`Node.try_run` does.
         """
         wanted = self._topology.expand(names)
         if not wanted:

@@ -100,6 +100,7 @@ class Patroni:
         self._topology = topology
 
     def url(self, node: str) -> str:
+        """Where the node's REST API is. Raises :class:`UnknownNode`."""
         return f"http://{self._topology.node(node).address}:{PORT}"
 
     def cluster(self, via: str | None = None) -> Cluster:
@@ -163,7 +164,10 @@ class Patroni:
         return document
 
     def patch_config(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """Change the dynamic configuration as ``edit-config`` does (``None`` removes a key); returns the new one."""
+        """Change the dynamic configuration as ``edit-config`` does (``None`` removes a key); returns the new one.
+
+        Raises :class:`PatroniUnreachable`, also where Patroni refuses the changes.
+        """
         return self._write("PATCH", "config", changes)
 
     def switchover(self, candidate: str, within: float = 60) -> None:

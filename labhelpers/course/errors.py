@@ -51,6 +51,8 @@ class UnknownParameter(UsageProblem):
 
 
 class ParameterTooLarge(UsageProblem):
+    """A lease longer than the chapters' waits allow for; ``value`` and ``most`` are in seconds."""
+
     def __init__(self, name: str, value: float, most: float) -> None:
         self.name, self.value, self.most = name, value, most
         super().__init__(

@@ -97,6 +97,8 @@ class StateFailed(LabError):
 
 
 class BadArchive(LabError):
+    """The file is no save, or no file can be written there."""
+
     def __init__(self, path: object, why: str) -> None:
         super().__init__(
             tr(f"{path} can't be imported: {why}. Nothing was changed.",

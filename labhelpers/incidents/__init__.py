@@ -193,7 +193,11 @@ def heal(
     wait: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> HealReport:
-    """Undo one incident, or everything: then also mend what was done by hand and wait until the lab is healthy."""
+    """Undo one incident, or everything: then also mend what was done by hand and wait until the lab is healthy.
+
+    Raises :class:`LabBusy`, :class:`JournalBusy`, and for one incident :class:`HealIncomplete`; of everything, what
+    could not be undone is in the report.
+    """
     _refuse_while_busy(lab)
     if incident is None:
         return _heal_everything(engine(lab), wait=wait, progress=progress)
@@ -210,7 +214,10 @@ def active(lab: Lab) -> list[Incident]:
 
 
 def possible(lab: Lab, kind: str, *nodes: str) -> str | None:
-    """Why the incident can't be now, as a sentence; None where it can."""
+    """Why the incident can't be now, as a sentence; None where it can.
+
+    Raises :class:`UnknownIncident`, :class:`UnknownNode`, and :class:`WrongTarget` for a node that it is never for.
+    """
     return engine(lab).possible(kind, nodes)
 
 

@@ -302,6 +302,11 @@ def kind_of(name: str) -> Kind:
         raise UnknownIncident(name, CATALOGUE) from None
 
 
+def freezing(aim: Aim) -> Kind:
+    """The incident that freezes whom it is for, and nothing else: there is one for every aim but ``postgres``."""
+    return next(kind for kind in CATALOGUE.values() if kind.aim == aim and kind.acts is _freeze)
+
+
 def title_of(kind: str) -> str:
     """Its title in the trainee's language; also for what was done by hand."""
     if kind in CATALOGUE:

@@ -51,7 +51,10 @@ class Engine:
         return Situation.of(self.world, self.active())
 
     def possible(self, kind: str, nodes: Sequence[str] = (), situation: Situation | None = None) -> str | None:
-        """Why the incident can't be now; None where it can."""
+        """Why the incident can't be now; None where it can.
+
+        Raises :class:`UnknownIncident`, :class:`UnknownNode` and :class:`WrongTarget`.
+        """
         try:
             self.targets(kind_of(kind), nodes, situation or self.situation())
         except IncidentNotPossible as problem:
@@ -132,7 +135,10 @@ class Engine:
         return entry
 
     def undo_locked(self, entry: Entry, why: str = "") -> None:
-        """The same, by somebody who holds the journal. Every act is tried, whatever becomes of the others."""
+        """The same, by somebody who holds the journal. Every act is tried, whatever becomes of the others.
+
+        Raises :class:`HealIncomplete` afterwards, where one failed.
+        """
         problems: list[str] = []
         with whole():
             for act in reversed(entry.acts):

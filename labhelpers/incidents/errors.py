@@ -4,9 +4,13 @@ UnknownIncident      no incident of that name: the list (exit status 2)
 WrongTarget          a node that this incident is not for (exit status 2)
 IncidentNotPossible  not now: the state, and what to do
 IncidentInProgress   somebody else is injecting at this moment
+LabBusy              the lab's nodes are being replaced: neither broken nor healed
+JournalBusy          somebody undoes or injects for longer than anybody waits
 JournalUnwritable    what can't be written down is not injected
-IncidentFailed       the injection itself failed; what was begun has been undone
+WatchmanAbsent       nobody would undo it, so it is not injected
+IncidentFailed       the injection itself failed; what was begun has been undone, where that could be
 HealIncomplete       something could not be undone; it stays in the journal
+IncidentOver         it can't be given more time: it is undone
 """
 
 from __future__ import annotations
@@ -58,6 +62,8 @@ class IncidentInProgress(LabError):
 
 
 class JournalBusy(LabError):
+    """``holder`` has kept the journal for all of the ``seconds`` that others wait for it."""
+
     def __init__(self, seconds: float, holder: str) -> None:
         self.seconds, self.holder = seconds, holder
         who, heal = f" ({holder})" if holder else "", command("heal")
@@ -68,6 +74,8 @@ class JournalBusy(LabError):
 
 
 class LabBusy(LabError):
+    """A command builds, restores or destroys the lab: its nodes are neither broken nor healed meanwhile."""
+
     def __init__(self, lab: str) -> None:
         self.lab = lab
         super().__init__(
@@ -89,6 +97,8 @@ class JournalUnwritable(LabError):
 
 
 class WatchmanAbsent(LabError):
+    """The watchman did not start within ``seconds``; without it nothing is injected."""
+
     def __init__(self, seconds: float, log: object) -> None:
         self.seconds, self.log = seconds, log
         super().__init__(
@@ -100,6 +110,8 @@ class WatchmanAbsent(LabError):
 
 
 class IncidentFailed(LabError):
+    """An act failed. ``undone``: whether what was begun could be undone; else it stays in the journal."""
+
     def __init__(self, kind: str, reason: str, undone: bool, lab: str | None = None) -> None:
         self.kind, self.reason, self.undone = kind, reason, undone
         heal = command("heal", lab)
@@ -122,6 +134,8 @@ class HealIncomplete(LabError):
 
 
 class IncidentOver(LabError):
+    """It was to be given more time, and is undone already."""
+
     def __init__(self, incident_id: str) -> None:
         self.incident_id = incident_id
         status = command("status")

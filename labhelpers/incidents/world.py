@@ -173,6 +173,7 @@ class LabWorld:
     def script(
         self, nodes: Sequence[str], script: str, *, user: str | None = None, timeout: float = 15
     ) -> list[Answer]:
+        """As :class:`World` says, ``timeout`` in seconds. Raises :class:`UnknownNode`."""
         results = self._nodes.try_run(list(nodes), script, user=user, timeout=timeout)
         return [Answer(r.node, r.exited, r.stdout, r.error or r.stderr.strip()[-300:]) for r in results]
 

@@ -218,7 +218,7 @@ class CourseMagics(WorkshopMagics):
     def _checks(self, name: str | None) -> list[Check]:
         """The checks meant by a check's name, a chapter's number, or nothing (the open chapter's).
 
-        None where the chapter has none, and that is said. Raises :class:`UnknownCheck`.
+        Empty where the chapter has none, and that is said. Raises :class:`UnknownCheck` and :class:`NoChapter`.
         """
         if name and "." in name:
             return [find_check(name)]

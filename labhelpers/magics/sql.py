@@ -151,7 +151,8 @@ def ask_over_tcp(lab: Any, node: str, sql: str, *, user: str, database: str, tim
 def ask_all_over_tcp(
     lab: Any, nodes: Sequence[str], sql: str, *, user: str, database: str, timeout: float = STATEMENT_SECONDS
 ) -> list[Answer]:
-    """The same on several nodes side by side: one that is silent does not delay the others.
+    """The same on several nodes side by side, ``timeout`` in seconds for each: one that is silent does not delay the
+    others.
 
     Raises :class:`Interrupted` where Ctrl-C ends it.
     """

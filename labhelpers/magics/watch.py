@@ -40,7 +40,8 @@ def watch(
 
     A command that takes longer than half of ``every`` is shown less often: it rests as long as it ran.
 
-    Without a condition it ends after ``within`` seconds. Raises :class:`WaitTimeout` with the last thing seen.
+    Without a condition it ends after ``within`` seconds. Raises :class:`WaitTimeout` with the last thing seen,
+    :class:`Interrupted` at Ctrl-C, and :class:`UsageProblem` where ``until`` is no condition.
     """
     holds = condition(until, lab.topology.postgres) if until else None
     bound = within * slowness() if until else within

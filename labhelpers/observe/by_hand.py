@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labhelpers.incidents.catalogue import freezing
+from labhelpers.incidents.situation import Aim
 from labhelpers.observe.outage import BEFORE_SECONDS
 from labhelpers.observe.recordings import Recording
 from labhelpers.observe.records import Mark
@@ -83,7 +85,10 @@ def _kind(session: Session, nodes: Sequence[str], begin: float) -> str:
     """The incident of the catalogue that this is."""
     whole = len(session.header.etcd)
     etcd = sum(node in session.header.etcd for node in nodes)
+    aim: Aim
     if etcd:
-        return "dcs-lost" if etcd == whole else "dcs-majority-lost" if etcd > whole // 2 else "etcd-node-lost"
-    held = [event.holder for event in session.recording.keys if event.state == "held" and event.at <= begin]
-    return "primary-frozen" if held and held[-1] in nodes else "replica-frozen"
+        aim = "etcd-all" if etcd == whole else "etcd-majority" if etcd > whole // 2 else "etcd-follower"
+    else:
+        held = [event.holder for event in session.recording.keys if event.state == "held" and event.at <= begin]
+        aim = "leader" if held and held[-1] in nodes else "replica"
+    return freezing(aim).id

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 TABLE = "journal"
 RATE = 20.0
+"""Commits a second of a client that is free to move."""
 PINNED_RATE = 50.0
+"""Commits a second of a client that stays with one node."""
 STATEMENT_TIMEOUT_SECONDS = 1.5
 CONNECT_TIMEOUT_SECONDS = 2
 """libpq's least, for each host:

@@ -24,7 +24,10 @@ class RecordingUnderWay(LabError):
 
 
 def take_lock(directory: Path, lab: str) -> int:
-    """The right to record this lab, until the descriptor is closed or the process ends."""
+    """The right to record this lab, until the descriptor is closed or the process ends.
+
+    Raises :class:`RecordingUnderWay` where somebody has it.
+    """
     lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

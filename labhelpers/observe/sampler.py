@@ -260,7 +260,9 @@ def lag_behind(leader: tuple[float, int | None, int] | None, sample: MemberSampl
 
 def read_etcd_status(body: Mapping[str, object], node: str, at: float) -> EtcdSample:
     """What ``POST /v3/maintenance/status`` says (https://etcd.io/docs/v3.5/dev-guide/api_reference_v3/,
-    Maintenance).
+    Maintenance), at ``at`` in monotonic seconds.
+
+    Raises ``KeyError`` and ``ValueError`` where it is no such answer.
     """
     header = body["header"]
     if not isinstance(header, Mapping):

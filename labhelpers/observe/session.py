@@ -265,7 +265,7 @@ class Session:
             self._incidents.look()
 
     def check(self) -> None:
-        """Raises where a client or the sampler has ended by itself."""
+        """Raises :class:`ClientDied` where a client has ended by itself, :class:`LabError` where the sampler has."""
         for client in self.clients:
             client.check()
         if self.sampler.error is not None and not self.stopped:

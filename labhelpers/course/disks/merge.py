@@ -14,7 +14,10 @@ REDIRECT = "trusted.overlay.redirect"
 
 
 def merge(sources: list[Path], target: Path) -> None:
-    """``sources`` are one directory as the layers have it, uppermost first, none hidden by one above it."""
+    """``sources`` are one directory as the layers have it, uppermost first, none hidden by one above it.
+
+    Raises :class:`DiskProblem` where the overlay itself has renamed one of them.
+    """
     for source in sources:
         if REDIRECT in os.listxattr(source):
             raise DiskProblem(
