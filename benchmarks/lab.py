@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +53,10 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def quietly(argv: list[str], timeout: float = LONGEST_SECONDS, **environment: str) -> None:
+def quietly(argv: list[str], timeout: float = LONGEST_SECONDS, environment: Mapping[str, str] | None = None) -> None:
     subprocess.run(
         argv, check=True, timeout=timeout, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env={**os.environ, **environment},
+        stderr=subprocess.DEVNULL, env={**os.environ, **(environment or {})},
     )  # fmt: skip
 
 
@@ -93,13 +93,13 @@ def commands(runs: int) -> list[Row]:
         "-a", "true", "-f", "3", "-e", f"lab={LAB}", "-e", f"network={topology.network}",
     ]  # fmt: skip
     lab.nodes.run(THREE, "true")
-    quietly(raw, **tuned)
+    quietly(raw, environment=tuned)
     ours, shell, ansible = [], [], []
     for run in range(1, runs + 1):
         say(f"commands on three nodes, three ways, {run} of {runs}")
         ours += [seconds(lambda: lab.nodes.run(THREE, "true")) for _ in range(20)]
         shell.append(seconds(lambda: quietly(["bash", "-c", loop])))
-        ansible.append(seconds(lambda: quietly(raw, **tuned)))
+        ansible.append(seconds(lambda: quietly(raw, environment=tuned)))
     lab.close()
     lifecycle.destroy(LAB)
     mine, by_ssh, by_ansible = (statistics.median(times) for times in (ours, shell, ansible))
