@@ -44,10 +44,7 @@ class Backup:
     kind: str
     started_at: datetime
     stopped_at: datetime
-    wal_start: str
     wal_stop: str
-    database_bytes: int
-    repository_bytes: int
     prior: str | None
     failed: bool
     """pgBackRest found a page whose checksum is wrong."""
@@ -127,10 +124,9 @@ def _stanza(written: dict[str, Any]) -> Stanza:
 
 
 def _backup(written: dict[str, Any]) -> Backup:
-    times, wal, sizes = written["timestamp"], written["archive"], written["info"]
+    times = written["timestamp"]
     return Backup(
         label=written["label"], kind=written["type"],
         started_at=datetime.fromtimestamp(times["start"], UTC), stopped_at=datetime.fromtimestamp(times["stop"], UTC),
-        wal_start=wal["start"], wal_stop=wal["stop"], database_bytes=sizes["size"],
-        repository_bytes=sizes["repository"]["delta"], prior=written.get("prior"), failed=bool(written.get("error")),
+        wal_stop=written["archive"]["stop"], prior=written.get("prior"), failed=bool(written.get("error")),
     )  # fmt: skip

@@ -6,9 +6,9 @@ in the output's metadata beside what a person sees, or in its ``application/json
     display(table, metadata={"workshop": {"kind": "check", "name": "05.leader", "passed": True}})
 
 Kinds that the report lays out: ``check`` (``name``, ``passed``, ``title``) and ``outage`` (``name``, ``seconds``,
-``layers`` as pairs of a word and seconds; the rest in :mod:`labhelpers.observe.findings`). Others are listed as they
-are. The last value of a ``name`` in a cell counts, so that an output updated in place (or a check run twice) is there
-once.
+``layers`` as pairs of a word and seconds; the rest in :mod:`labhelpers.observe.findings`). Others are in
+``report.json`` alone. The last value of a ``name`` in a cell counts, so that an output updated in place (or a check run
+twice) is there once.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from labhelpers.i18n import LANGUAGES, Language
 
 if TYPE_CHECKING:
-    from jupyter_client.manager import AsyncKernelManager, KernelManager
+    from jupyter_client.manager import AsyncKernelManager
 
 
 SOCKETS = "workshop-kernel-"
@@ -93,7 +93,7 @@ def sweep_sockets() -> None:
             shutil.rmtree(path, ignore_errors=True)  # another user's stay
 
 
-def _with_private_sockets(manager_class: type[Any]) -> type[Any]:
+def with_private_sockets(manager_class: type[Any]) -> type[Any]:
     """That kernel manager, over sockets in a directory of its own, which goes when the kernel has gone."""
 
     class PrivateSockets(manager_class):
@@ -116,11 +116,4 @@ def batch_kernel_manager() -> type[AsyncKernelManager]:
     """For papermill and nbclient (``kernel_manager_class``)."""
     from jupyter_client.manager import AsyncKernelManager
 
-    return _with_private_sockets(AsyncKernelManager)
-
-
-def blocking_kernel_manager() -> type[KernelManager]:
-    """For nbval, which calls it without awaiting."""
-    from jupyter_client.manager import KernelManager
-
-    return _with_private_sockets(KernelManager)
+    return with_private_sockets(AsyncKernelManager)

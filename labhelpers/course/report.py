@@ -56,7 +56,6 @@ def report_html(record: RunRecord, directory: Path) -> str:
     """The page of that record, in the language of the run; charts and logs are read in ``directory``."""
     outages = [(c, found) for c, found in _of_kind(record, "outage") if isinstance(found["seconds"], int | float)]
     checks = list(_of_kind(record, "check"))
-    known = ("outage", "check")
     drawn = [(c, charts_of(directory / c.notebook)) for c in record.chapters if c.notebook]
     charts = [(chapter, its) for chapter, its in drawn if its]
     return (
@@ -70,7 +69,6 @@ def report_html(record: RunRecord, directory: Path) -> str:
             longest=max([found["seconds"] for _, found in outages], default=0) or 1.0,
             checks=checks,
             of_chapter=lambda pairs, chapter: [found for its, found in pairs if its is chapter],
-            others=[(c, found) for c in record.chapters for found in c.findings if found["kind"] not in known],
             charts=charts,
             plotly=_plotly() if charts else "",
             logs=[(c, _end_of(directory / c.log)) for c in record.chapters if c.log and (directory / c.log).exists()],

@@ -1,9 +1,9 @@
 """What became of every commit: the client's log beside the table's rows.
 
-The invariant: each number that a client used is in exactly one class. *Lost* is what was acknowledged and is
-not on the leader afterwards; a commit that was sent and never answered is *unknown*, whatever the table
-shows: nobody was promised anything. (Replication modes and what each can lose:
-https://patroni.readthedocs.io/en/latest/replication_modes.html)
+The invariant: each number that a client used is acknowledged, unknown or refused to the end, and only one of
+these. *Lost* is what was acknowledged and is not on the leader afterwards; a commit that was sent and never
+answered is *unknown*, whatever the table shows: nobody was promised anything. (Replication modes and what each
+can lose: https://patroni.readthedocs.io/en/latest/replication_modes.html)
 """
 
 from __future__ import annotations
@@ -30,12 +30,9 @@ class Account:
     client: str
     counted_on: str
     acknowledged: int
-    present: int
     lost: tuple[int, ...]
-    never_acknowledged: int  # refused to the end: certainly not committed, and nobody was told otherwise
     unknown_present: int  # sent, never answered, and there
     unknown_absent: int  # sent, never answered, and not there
-    unlogged: int  # there, and not in the log: the client died before it could write it down
     refused_attempts: int
     lost_acknowledged_by: Mapping[str, int] = field(default_factory=dict)
     lost_still_on: Mapping[str, int] = field(default_factory=dict)  # a node that has forked still shows them
@@ -103,12 +100,10 @@ def account_for(client: str, attempts: Iterable[Attempt], rows: Mapping[str, Row
     present = set(rows[counted_on].get(client, ()))
     acknowledged: dict[int, str] = {}
     unknown: set[int] = set()
-    tried: set[int] = set()
     refused = 0
     for attempt in attempts:
         if attempt.client != client:
             continue
-        tried.add(attempt.sequence)
         if attempt.outcome == "acknowledged":
             acknowledged[attempt.sequence] = attempt.node or "?"
         elif attempt.outcome == "unknown":
@@ -129,12 +124,9 @@ def account_for(client: str, attempts: Iterable[Attempt], rows: Mapping[str, Row
         client=client,
         counted_on=counted_on,
         acknowledged=len(acknowledged),
-        present=len(acknowledged) - len(lost),
         lost=lost,
-        never_acknowledged=len(tried - acknowledged.keys() - unknown),
         unknown_present=len(unknown & present),
         unknown_absent=len(unknown - present),
-        unlogged=len(present - tried),
         refused_attempts=refused,
         lost_acknowledged_by=by,
         lost_still_on=still,

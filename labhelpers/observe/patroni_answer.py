@@ -48,7 +48,6 @@ def read_answer(
         timeline=_integer(body.get("timeline")) if runs else None,
         in_recovery=None if role is None else role != "leader",
         location=_integer(positions.get("location")),
-        received=_integer(positions.get("received_location")),
         replayed=_integer(positions.get("replayed_location")),
         replay_paused=bool(paused) if paused is not None else None,
         sync_standby=True if body.get("sync_standby") or body.get("quorum_standby") else None,

@@ -16,7 +16,6 @@ from labhelpers.observe.records import MemberSample, NodeState, Role
 QUERY = """
 select pg_is_in_recovery(),
        case when pg_is_in_recovery() then null else (pg_current_wal_lsn() - '0/0')::bigint end,
-       (pg_last_wal_receive_lsn() - '0/0')::bigint,
        (pg_last_wal_replay_lsn() - '0/0')::bigint,
        case when pg_is_in_recovery() then pg_is_wal_replay_paused() end,
        case when pg_is_in_recovery()
@@ -47,7 +46,7 @@ class PostgresProbe:
             return None
         if row is None:
             return None
-        in_recovery, location, received, replayed, paused, timeline = row
+        in_recovery, location, replayed, paused, timeline = row
         role: Role = "replica" if in_recovery else "leader"
         return MemberSample(
             at=time.monotonic(),
@@ -60,7 +59,6 @@ class PostgresProbe:
             timeline=_integer(timeline),
             in_recovery=bool(in_recovery),
             location=_integer(location),
-            received=_integer(received),
             replayed=_integer(replayed),
             replay_paused=None if paused is None else bool(paused),
             took_seconds=time.monotonic() - begin,

@@ -6,7 +6,8 @@ a line, on a descriptor opened for appending, so that lines of several processes
 stays bounded.
 
     >>> writer = RecordingWriter(path); writer.write(header)
-    >>> Recording.load(path).frame("attempt")["outcome"].value_counts()
+    >>> Recording.load(path).attempts[-1].outcome
+    'acknowledged'
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from labhelpers.errors import LabError
 from labhelpers.i18n import tr
@@ -31,12 +31,8 @@ from labhelpers.observe.records import (
     NodeEvent,
     Record,
     from_json,
-    to_dict,
     to_json,
 )
-
-if TYPE_CHECKING:
-    import pandas
 
 LARGEST_READ_BYTES = 1 << 22
 
@@ -175,21 +171,6 @@ class Recording:
     def attempts_of(self, client: str) -> list[Attempt]:
         """The attempts of one client, in order of their end."""
         return sorted((a for a in self.attempts if a.client == client), key=lambda a: a.finished)
-
-    def frame(self, kind: str) -> pandas.DataFrame:
-        """The records of one kind (``member``, ``attempt``, ``key`` …) as a DataFrame, with ``seconds`` since
-        the start.
-
-        What is unknown is missing (NaN), not 0.
-        """
-        import pandas as pd
-
-        rows = [to_dict(record) for record in self.records if record.kind == kind]
-        frame = pd.DataFrame(rows)
-        if not frame.empty:
-            frame = frame.drop(columns="record").sort_values("at", ignore_index=True)
-            frame.insert(0, "seconds", (frame["at"] - self.begin).round(3))
-        return frame
 
     def save(self, path: Path | str) -> Path:
         """Write the recording to a new file. An existing one is replaced only when the new one is complete.

@@ -80,7 +80,6 @@ class MemberSample:
     timeline: int | None = None
     in_recovery: bool | None = None
     location: int | None = None  # leader: the last position written, in bytes
-    received: int | None = None  # replica: the last position received, in bytes
     replayed: int | None = None  # replica: the last position replayed, in bytes
     lag_bytes: int | None = None  # behind the leader's position as last seen; None: unknown
     replay_paused: bool | None = None
@@ -112,7 +111,6 @@ class EtcdSample:
     answered: bool
     is_leader: bool | None = None
     has_leader: bool | None = None
-    raft_term: int | None = None
     revision: int | None = None
 
 

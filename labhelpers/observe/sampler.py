@@ -274,6 +274,5 @@ def read_etcd_status(body: Mapping[str, object], node: str, at: float) -> EtcdSa
         answered=True,
         is_leader=leader == str(header.get("member_id")),
         has_leader=leader not in ("0", ""),
-        raft_term=int(str(header["raft_term"])) if "raft_term" in header else None,
         revision=int(str(header["revision"])) if "revision" in header else None,
     )

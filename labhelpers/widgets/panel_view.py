@@ -150,10 +150,6 @@ class PanelView:
         """The card's button, for whoever presses it without a browser."""
         return self._cards[kind].button
 
-    @property
-    def heal_button(self) -> w.Button:
-        return self._heal
-
     def close(self) -> None:
         figure = self.take_figure()
         if figure is not None:

@@ -41,11 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[PROGRESS] = Progress()
     if config.getoption("nbval", False) or config.getoption("nbval_lax", False):
         import nbval.kernel
+        from jupyter_client.manager import KernelManager
 
-        from labhelpers.course.kernels import blocking_kernel_manager
+        from labhelpers.course.kernels import with_private_sockets
 
-        # nbval has no option for it.
-        nbval.kernel.KernelManager = blocking_kernel_manager()
+        # nbval has no option for it, and calls its manager without awaiting.
+        nbval.kernel.KernelManager = with_private_sockets(KernelManager)
         # It writes each message out for its debug log, at any log level: of a chart that takes seconds.
         nbval.kernel.pformat = reprlib.repr
 

@@ -86,7 +86,7 @@ def _leader(at: float, member: str, timeline: int) -> MemberSample:
 def _replica(at: float, member: str, timeline: int, lag: int | None) -> MemberSample:
     return MemberSample(
         at, member, "running", True, "patroni", "replica", "streaming", timeline, True,
-        received=10**9, replayed=10**9 - (lag or 0), lag_bytes=lag,
+        replayed=10**9 - (lag or 0), lag_bytes=lag,
     )  # fmt: skip
 
 

@@ -199,7 +199,6 @@ def test_pressed_button_keeps_the_focus_and_others_do_not_act(engine: Engine, wo
     view.show(state_of(engine, busy="Healing goes on."), None, "", [], taken={"primary-frozen"})
     assert pressed == ["primary-frozen"]
     assert not view.button("primary-frozen").disabled and view.button("postgres-crash").disabled
-    assert not view.heal_button.disabled
 
 
 def test_one_chart_at_a_time_is_kept_in_view(world: ScriptedWorld) -> None:

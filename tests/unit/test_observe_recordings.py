@@ -96,18 +96,6 @@ def test_later_mark_of_the_same_id_replaces_the_earlier() -> None:
     assert Recording([began, ended]).marks == [ended]
 
 
-def test_frame_shows_unknown_as_missing() -> None:
-    frame = Recording(scenes.frozen_primary()).frame("member")
-    frozen = frame[(frame["member"] == "pg-1") & (frame["node_state"] == "frozen")]
-    assert frozen["timeline"].isna().all()
-    assert frozen["lag_bytes"].isna().all()
-    assert frame["seconds"].iloc[0] == 0
-
-
-def test_frame_of_a_kind_that_never_came_is_empty() -> None:
-    assert Recording([scenes.header()]).frame("attempt").empty
-
-
 def test_pandas_reads_the_file_itself(tmp_path: Path) -> None:
     path = Recording(scenes.frozen_primary(end=30, thaw=29)).save(tmp_path / "a.jsonl")
     frame = pandas.read_json(path, lines=True)

@@ -25,7 +25,7 @@ EXAMPLES: list[Record] = [
     MemberSample(1.5, "pg-1", "running", True, "patroni", "leader", "running", 3, False, location=123),
     MemberSample(1.5, "pg-1", "frozen"),
     NodeChange(2.0, "pg-1", "frozen"),
-    EtcdSample(2.0, "e1", True, True, True, 4, 99),
+    EtcdSample(2.0, "e1", True, True, True, 99),
     KeyEvent(3.0, "held", "pg-2", 12, "e3", exact=False),
     KeyEvent(3.0, "absent"),
     NodeEvent(4.0, "pg-2", "promoted", 4, "history file"),
