@@ -22,7 +22,7 @@ from labhelpers.course import placing
 from labhelpers.course.disks import call
 from labhelpers.course.disks.owners import ID_RANGE
 from labhelpers.course.placing import FreeBytes, free_bytes
-from labhelpers.course.saveerrors import BadArchive, NoRoomToExport, SaveExists
+from labhelpers.course.saveerrors import BadArchive, NoPlaceToExport, NoRoomToExport, SaveExists
 from labhelpers.course.saverecords import NAME, Save, new_id, read_saves, record_path
 from labhelpers.host import as_root
 from labhelpers.i18n import megabytes, tr
@@ -44,10 +44,10 @@ HARMLESS_ATTRIBUTES = (
 def export(save: Save, paths: LabPaths, file: Path, *, progress: Report = silent, free: FreeBytes = free_bytes) -> int:
     """Write the save into ``file``, and return its size in bytes.
 
-    Raises :class:`BadArchive`, and :class:`NoRoomToExport` where it might not fit even uncompressed.
+    Raises :class:`NoPlaceToExport`, and :class:`NoRoomToExport` where it might not fit even uncompressed.
     """
     if not file.parent.is_dir():
-        raise BadArchive(file, tr(f"there is no directory {file.parent}", f"pas de répertoire {file.parent}"))
+        raise NoPlaceToExport(file.parent)
     weights = call(paths, "sizes", {})
     needed, available = sum(int(weights[layer]) for layer in save.layers), free(file.parent)
     if available < needed:

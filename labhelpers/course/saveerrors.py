@@ -83,6 +83,16 @@ class NoRoomToExport(LabError):
         )  # fmt: skip
 
 
+class NoPlaceToExport(LabError):
+    """Refused before anything was written."""
+
+    def __init__(self, directory: object) -> None:
+        super().__init__(
+            tr(f"There is no directory {directory}; nothing was written. Make it first: mkdir -p {directory}",
+               f"Il n'y a pas de répertoire {directory} ; rien n'a été écrit. Créez-le d'abord : mkdir -p {directory}")
+        )  # fmt: skip
+
+
 class StateFailed(LabError):
     """A chapter that makes the state of another did not pass."""
 
@@ -97,7 +107,7 @@ class StateFailed(LabError):
 
 
 class BadArchive(LabError):
-    """The file is no save, or no file can be written there."""
+    """The file is no save."""
 
     def __init__(self, path: object, why: str) -> None:
         super().__init__(

@@ -26,6 +26,7 @@ from labhelpers.course.disks.plan import plan_file
 from labhelpers.course.saveerrors import (
     BadArchive,
     DiskNearlyFull,
+    NoPlaceToExport,
     NoRoomToExport,
     SaveExists,
     SaveUnusable,
@@ -366,6 +367,8 @@ def test_save_of_another_machine_is_taken_and_its_files_are_the_nodes(
     mine = saves.find(lab, "b")
     with pytest.raises(NoRoomToExport):
         archive.export(mine, lab.paths, file, free=lambda directory: 0)
+    with pytest.raises(NoPlaceToExport, match="mkdir -p"):
+        archive.export(mine, lab.paths, tmp_path / "none" / "theirs.save")
     assert not list(tmp_path.iterdir())
     archive.export(replace(mine, kind="automatic", name="auto-0102-030405"), lab.paths, file)
     as_from_another_machine(file, tmp_path)
