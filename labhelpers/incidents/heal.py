@@ -328,7 +328,7 @@ def _wait_until_healthy(
         if seen is None:
             return False
         if seen.healthy(expected):
-            return world.is_confirmed()
+            return world.is_healthy(expected)
         sick = _sick(seen, expected)
         for recovered in sick_since.keys() - set(sick):
             del sick_since[recovered]

@@ -109,7 +109,7 @@ class World(Protocol):
         ...
 
     def cluster(self) -> ClusterView | None: ...
-    def is_confirmed(self) -> bool: ...
+    def is_healthy(self, expected: Sequence[str]) -> bool: ...
     def postgres_started(self, node: str) -> datetime | None: ...
     def etcd_leader(self) -> str | None: ...
     def timing(self) -> Timing: ...
@@ -120,6 +120,11 @@ class World(Protocol):
     def bring_up(self) -> None: ...
     def client_namespace_left(self) -> bool: ...
     def remove_client_namespace(self) -> None: ...
+
+
+def _view(cluster: Cluster) -> ClusterView:
+    members = tuple(MemberView(m.name, m.role, m.state, m.timeline) for m in cluster.members)
+    return ClusterView(members, cluster.paused)
 
 
 def _last_first(nodes: Sequence[str], last: str | None) -> list[str]:
@@ -179,10 +184,7 @@ class LabWorld:
 
     def cluster(self) -> ClusterView | None:
         seen = self._cluster()
-        if seen is None:
-            return None
-        members = tuple(MemberView(m.name, m.role, m.state, m.timeline) for m in seen.members)
-        return ClusterView(members, seen.paused)
+        return None if seen is None else _view(seen)
 
     def _cluster(self) -> Cluster | None:
         """Only nodes that run are asked, and nobody while etcd has no majority: they would answer late or never."""
@@ -198,10 +200,10 @@ class LabWorld:
                     return seen
         return None
 
-    def is_confirmed(self) -> bool:
-        """Whether the members say of themselves what the DCS says of them."""
+    def is_healthy(self, expected: Sequence[str]) -> bool:
+        """Whether the cluster is healthy by one look at the DCS, and its members say the same of themselves."""
         seen = self._cluster()
-        return seen is not None and self.lab.patroni.is_confirmed(seen)
+        return seen is not None and _view(seen).healthy(expected) and self.lab.patroni.is_confirmed(seen)
 
     def postgres_started(self, node: str) -> datetime | None:
         """When the node's PostgreSQL was started, as its own Patroni says now. None: it does not run, or nobody knows.

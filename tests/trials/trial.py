@@ -256,7 +256,7 @@ def verdict(world: World, entries: Sequence[str] = ()) -> str:
     left = find_residues(world, entries)
     if left:
         return ", ".join(str(residue) for residue in left)
-    seen = world.cluster()
-    if seen is None or not seen.healthy(world.topology.postgres):
+    seen, members = world.cluster(), world.topology.postgres
+    if seen is None or not seen.healthy(members):
         return str(seen)
-    return "" if world.is_confirmed() else f"a member contradicts the DCS: {seen}"
+    return "" if world.is_healthy(members) else f"a member contradicts the DCS: {seen}"

@@ -155,9 +155,9 @@ class ScriptedWorld:
     def cluster(self) -> ClusterView | None:
         return self.seen
 
-    def is_confirmed(self) -> bool:
+    def is_healthy(self, expected: Sequence[str]) -> bool:
         self.confirmed_after -= 1
-        return self.confirmed_after < 0
+        return self.seen is not None and self.seen.healthy(expected) and self.confirmed_after < 0
 
     def postgres_started(self, node: str) -> datetime | None:
         return self.started.get(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -76,14 +77,14 @@ def test_undoing_that_fails_for_good_is_said_and_the_health_is_looked_at(engine:
 
 def test_incident_that_comes_while_the_health_is_awaited_ends_the_wait(engine: Engine, world: ScriptedWorld) -> None:
     world.confirmed_after = 1000
-    confirmed = world.is_confirmed
+    confirmed = world.is_healthy
 
-    def broken_meanwhile() -> bool:
+    def broken_meanwhile(expected: Sequence[str]) -> bool:
         if not engine.active():
             engine.inject("primary-frozen")
-        return confirmed()
+        return confirmed(expected)
 
-    world.is_confirmed = broken_meanwhile  # type: ignore[method-assign]
+    world.is_healthy = broken_meanwhile  # type: ignore[method-assign]
     assert heal(engine).healthy is None
 
 
