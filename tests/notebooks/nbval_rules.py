@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from labhelpers.course.chapters import notebooks_directory
+from labhelpers.course.execute import OUTPUT_SECONDS
 from labhelpers.i18n import LANGUAGES, Language
 from tests.notebooks import labs
 from tests.notebooks.order import course_foundations

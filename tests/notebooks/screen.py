@@ -12,7 +12,7 @@ OWN_LINE = ["div", "p", "tr", "li", "summary", "h1", "h2", "h3", "h4"]
 
 
 def open_lines(cell: Mapping[str, Any]) -> int:
-    """Lines that a reader sees of a code cell's outputs, folds closed. A chart counts as none: it has its own height."""
+    """Lines that a reader sees of a code cell's outputs, folds closed. A chart counts as none: it has its height."""
     return sum(_lines_of(output) for output in cell["outputs"])
 
 
@@ -38,6 +38,4 @@ def _lines_of_html(html: str) -> int:
             if getattr(part, "name", None) != "summary":
                 part.extract()
     lines = sum(len(block.extract().get_text().splitlines()) for block in soup.select("pre"))
-    return lines + sum(
-        bool(tag.get_text(strip=True)) and tag.find(OWN_LINE) is None for tag in soup.find_all(OWN_LINE)
-    )
+    return lines + sum(bool(tag.get_text(strip=True)) and tag.find(OWN_LINE) is None for tag in soup.find_all(OWN_LINE))

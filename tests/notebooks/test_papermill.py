@@ -39,6 +39,7 @@ from tests.unit.book_links import broken
 LANGUAGE: Language = "fr" if os.environ.get("WORKSHOP_TEST_PAPERMILL") == "fr" else "en"
 
 LARGEST_BYTES = 2_000_000
+WIDTH = "document.documentElement.scrollWidth"
 
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]
 
@@ -159,14 +160,11 @@ def test_pages_of_this_run_have_no_serious_barrier_and_fit_a_phone(book: Path) -
                     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
                     assert settled(lambda page=page: serious_findings(page), []) == []
             with reading(browser, address, viewport=PHONE, has_touch=True) as page:
-                wide = "document.documentElement.scrollWidth"
-                assert settled(lambda page=page: page.evaluate(wide) <= PHONE["width"], True)
+                assert settled(lambda page=page: page.evaluate(WIDTH) <= PHONE["width"], True)
 
 
 def test_a_wrong_command_makes_the_run_fail(course: Course, tmp_path: Path) -> None:
-    wrong = write_notebook(
-        tmp_path / "wrong.ipynb", LANGUAGE, "%%on pg-1\npatronictl lisst", "print('too late')"
-    )
+    wrong = write_notebook(tmp_path / "wrong.ipynb", LANGUAGE, "%%on pg-1\npatronictl lisst", "print('too late')")
     record = execute_notebook(wrong, tmp_path / "out.ipynb", lab=course.lab, language=LANGUAGE)
     assert record.outcome == "failed"
     assert [cell.outcome for cell in record.cells] == ["passed", "failed", "not run"]
