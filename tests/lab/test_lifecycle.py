@@ -122,13 +122,15 @@ def test_a_plain_lxc_start_works_after_a_stop(lab: Lab) -> None:
 def test_of_two_ups_at_once_the_second_waits_and_says_so() -> None:
     lifecycle.destroy(LAB)
     first = subprocess.Popen([*WORKSHOP, "up", "--lab", LAB], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: first.stderr.readline(), what="the first up to begin", within=20)
+    assert first.stderr is not None
+    wait_until(first.stderr.readline, what="the first up to begin", within=20)
     first.send_signal(signal.SIGSTOP)  # else it may be done before the second looks
     second = subprocess.Popen(
         [*WORKSHOP, "up", "--lab", LAB], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        said = wait_until(lambda: second.stderr.readline(), what="the second up's word", within=20)
+        assert second.stderr is not None
+        said = wait_until(second.stderr.readline, what="the second up's word", within=20)
     finally:
         first.send_signal(signal.SIGCONT)
     assert "waiting for it" in said

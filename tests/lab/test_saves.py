@@ -292,7 +292,7 @@ def test_long_chain_is_merged_by_links(lab: Lab, two: tuple[str, str]) -> None:
     listing = "find / -xdev -path /var -prune -o -path /run -prune -o -printf '%p %M %U %G %s\\n' | sort"
     before = lab.nodes["pg-1"].run(listing).stdout
     merged = saves.save(lab, "merged", longest_chain=2).save
-    assert len(merged.layers) == 1
+    assert merged is not None and len(merged.layers) == 1
     assert len(placing.present_layers(lab.paths, "pg-1")) == 1
     saves.goto(lab, "a")
     saves.goto(lab, "merged")

@@ -79,7 +79,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if broken:
         progress.failed[item.path] = "what it builds upon"
         pytest.skip(f"it builds upon {', '.join(broken)}, which failed")
-    item.output_timeout = OUTPUT_SECONDS  # nbval's own 5 s are short where much else runs
+    # nbval's own 5 s are short where much else runs
+    item.output_timeout = OUTPUT_SECONDS  # type: ignore[attr-defined]
     lab = labs.lab_of(language)
     if lab not in progress.labs:
         progress.labs.add(lab)

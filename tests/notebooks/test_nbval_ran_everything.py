@@ -11,7 +11,7 @@ from labhelpers.course.chapters import notebooks_directory
 from tests.notebooks.nbval_rules import PROGRESS, course_language
 
 
-def test_every_notebook_in_the_directory_was_executed(pytestconfig):
+def test_every_notebook_in_the_directory_was_executed(pytestconfig: pytest.Config) -> None:
     if not pytestconfig.getoption("nbval_lax"):
         pytest.skip("nothing was executed with nbval in this run: ./workshop test notebooks")
     asked = {Path(argument).name for argument in pytestconfig.args} & {"en", "fr"}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from tests.unit.book_links import broken
 LANGUAGE: Language = "fr" if os.environ.get("WORKSHOP_TEST_PAPERMILL") == "fr" else "en"
 
 LARGEST_BYTES = 2_000_000
-WIDTH = "document.documentElement.scrollWidth"
+NONE: list[str] = []
 
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]
 
@@ -158,9 +159,10 @@ def test_pages_of_this_run_have_no_serious_barrier_and_fit_a_phone(book: Path) -
             for scheme in ("light", "dark"):
                 with reading(browser, address, color_scheme=scheme) as page:
                     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-                    assert settled(lambda page=page: serious_findings(page), []) == []
+                    assert settled(partial(serious_findings, page), NONE) == NONE
             with reading(browser, address, viewport=PHONE, has_touch=True) as page:
-                assert settled(lambda page=page: page.evaluate(WIDTH) <= PHONE["width"], True)
+                width = partial(page.evaluate, "document.documentElement.scrollWidth")
+                assert settled(width, PHONE["width"]) == PHONE["width"]
 
 
 def test_a_wrong_command_makes_the_run_fail(course: Course, tmp_path: Path) -> None:
