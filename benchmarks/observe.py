@@ -1,10 +1,9 @@
 """What watching costs: ``python -m benchmarks.observe [--lab NAME] [--pairs N] [--seconds S]``.
 
 Two things are measured on a lab with a healthy cluster, which is made (and taken down afterwards) where it is not
-there. The sampler's share of one core, from the process's
-own CPU time. And its cost to a pgbench at a fixed rate on the leader, in alternating pairs (with, without,
-without, with, …), as the mean difference of the average latency with its 95 % confidence interval. Prints a
-Markdown table; exit status 1 where the sampler uses more than 5 % of one core.
+there. The sampler's share of one core, from the process's own CPU time. And its cost to a pgbench at a fixed rate on
+the leader, in alternating pairs (with, without, without, with, …), as the mean difference of the average latency with
+its 95 % confidence interval. Prints a Markdown table; exit status 1 where the sampler uses more than 5 % of one core.
 """
 
 from __future__ import annotations

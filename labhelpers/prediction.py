@@ -4,10 +4,9 @@ The arithmetic rests on the lease. The leader renews its key every ``loop_wait``
 fault the key has between ``ttl − loop_wait`` and ``ttl`` left to live; then the others notice, elect and
 promote.
 
-Sources: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html (ttl, loop_wait, retry_timeout
-and the rule
-``loop_wait + 2·retry_timeout ≤ ttl``) and https://patroni.readthedocs.io/en/latest/faq.html. The seconds that
-they do not give (promotion, a clean stop) were measured on the lab.
+Sources: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html (ttl, loop_wait, retry_timeout and the rule
+``loop_wait + 2·retry_timeout ≤ ttl``) and https://patroni.readthedocs.io/en/latest/faq.html. The seconds that they do
+not give (promotion, a clean stop) were measured on the lab.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ RESTART_SECONDS = 5.0
 """PostgreSQL started again in place by Patroni, with crash recovery, at most; measured on the lab."""
 
 Mechanism: TypeAlias = Literal["lease", "release", "restart", "read-only", "none"]
-"""Why writes stop: the lease must expire; the key is released; PostgreSQL is started again where it was; the
-leader
+"""Why writes stop: the lease must expire; the key is released; PostgreSQL is started again where it was; the leader
 gives up by itself because it cannot renew its key; they do not stop."""
 
 

@@ -118,10 +118,8 @@ class EtcdSample:
 class KeyEvent:
     """The leader key in etcd changed: the instant at which this machine was told by the watch.
 
-    ``state``: ``held`` by ``holder``, ``absent`` (nobody holds it), ``unknown`` (etcd has no majority to
-    ask).
-    ``exact`` is False where the change had happened earlier and is only learnt now (first reading,
-    reconnection).
+    ``state``: ``held`` by ``holder``, ``absent`` (nobody holds it), ``unknown`` (etcd has no majority to ask).
+    ``exact`` is False where the change had happened earlier and is only learnt now (first reading, reconnection).
     """
 
     kind: ClassVar[str] = "key"

@@ -4,11 +4,9 @@ Why a watch: a key that is asked for four times a second is known to a quarter o
 layers must be known to a tenth. A watch is a question that stays open, and etcd answers when the key is
 written, deleted or expires.
 
-The watch must outlive the node that it goes through (that node may be the one which is frozen), so there is
-one through
-*every* etcd node at once; the first to speak gives the time, and the key's revision tells the others' echoes
-apart. A stream that breaks is opened again from the revision after the last one seen; what it replays is
-marked not exact.
+The watch must outlive the node that it goes through (that node may be the one which is frozen), so there is one through
+*every* etcd node at once; the first to speak gives the time, and the key's revision tells the others' echoes apart. A
+stream that breaks is opened again from the revision after the last one seen; what it replays is marked not exact.
 
 Format: https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/#watch-keys (keys and values are base64; one JSON
 a line).
