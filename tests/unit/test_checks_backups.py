@@ -48,7 +48,7 @@ def failing(error: LabError, **parts: Any) -> ScriptedLab:
 
     here = lab(
         lambda name, command: (0, "", ""),
-        patroni=SimpleNamespace(leader=lambda: "pg-1", node_status=lambda node: None),
+        patroni=SimpleNamespace(leader=lambda: "pg-1", node_status=lambda node, timeout: None),
         **parts,
     )
     here.pgbackrest = SimpleNamespace(stanza=fail)  # type: ignore[attr-defined]
