@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def book(sources: tuple[Path, ...], output: Path | None) -> None:
     """Make the reading edition: HTML pages in both languages, for a browser without a network.
 
-    Of each chapter in each language, the newest notebook that was executed to its end is taken. One that was
-    executed in part, or not at all, is taken as it is, and its page says so.
+    Of each chapter in each language, the newest notebook that was executed to its end is taken. One that was executed
+    in part, or not at all, is taken as it is, and its page says so.
     """
     from labhelpers.cli.progress import steps
     from labhelpers.course.book import build_book

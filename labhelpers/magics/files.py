@@ -90,6 +90,7 @@ def merged(diffs: Mapping[str, str]) -> list[tuple[list[str], str]]:
 
 def diff_html(nodes: Sequence[str], change: str, path: str, colour: str, *, folded: bool = False) -> str:
     """The nodes, and what changed on them; ``folded``: only how many lines, until it is opened."""
+    head = f"{MUTED};font-size:0.9em"
     lines = []
     for line in change.splitlines():
         look = {"+": f"color:{GOOD}", "-": f"color:{BAD}"}.get(line[:1], MUTED)
@@ -99,9 +100,8 @@ def diff_html(nodes: Sequence[str], change: str, path: str, colour: str, *, fold
         + "\n".join(lines)
         + "</pre>"
         if lines
-        else f'<div style="{MUTED};font-size:0.9em">{tr("already so", "déjà ainsi")}</div>'
+        else f'<div style="{head}">{tr("already so", "déjà ainsi")}</div>'
     )
-    head = f"{MUTED};font-size:0.9em"
     if folded and lines:
         count = tr(plural(len(lines), "changed line", "changed lines"),
                    plural(len(lines), "ligne modifiée", "lignes modifiées"))  # fmt: skip
@@ -200,9 +200,9 @@ class FileMagics(WorkshopMagics):
         html, plain = "", []
         changes = merged(written.changes)
         is_long = sum(len(change.splitlines()) + 1 for _, change in changes) > FOLD_ABOVE
-        for nodes, change in changes:
+        for place, (nodes, change) in enumerate(changes):
             colour = colour_of(nodes[0], lab.topology)
-            html += diff_html(nodes, change, args.path, colour, folded=is_long and bool(html))
+            html += diff_html(nodes, change, args.path, colour, folded=is_long and place > 0)
             plain.append(f"{' '.join(nodes)}  {args.path}\n{change or tr('already so', 'déjà ainsi')}")
         if html:
             NotebookCanvas().draw(html, "\n".join(plain))
